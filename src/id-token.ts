@@ -1,0 +1,120 @@
+import type { KeyStore } from "./key-store.js";
+import { checkOptions, type TokenOptions } from "./options.js";
+import { LETTERS_AND_DIGITS } from "./random.js";
+import { toKeyStore } from "./source.js";
+import type { LuciaAuth } from "./stores/lucia.js";
+import type { Token } from "./token.js";
+import { tokenType } from "./token-type.js";
+
+/** The options of `idToken()`. `length` is 43 by default: 256 bits of letters and digits. */
+export type IdTokenOptions = TokenOptions;
+
+/** What `idToken()` returns. Its methods may be taken off it. */
+export interface IdTokenWrapper {
+	/**
+	 * Issues a new token for a user.
+	 *
+	 * @param userId the user's id
+	 * @returns the token: `token.toString()` goes into the link
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
+	 * @throws LuciaTokenError `DUPLICATE_TOKEN`: `generate` returned a token that is already stored
+	 * @throws TypeError `generate` did not return a string
+	 * @throws RangeError `generate` returned what can't be a token
+	 */
+	readonly issue: (userId: string) => Promise<Token>;
+
+	/**
+	 * Uses a token up. Of all concurrent calls with one token at most one succeeds, and a token that
+	 * was used never validates again (ASVS 5.0 6.5.1).
+	 *
+	 * @param token what the link held
+	 * @returns the token, with the id of the user it was issued to
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked or malformed, whatever its type
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over; it is deleted, so the next try gets
+	 * `INVALID_TOKEN`
+	 */
+	readonly validate: (token: string | Token) => Promise<Token>;
+
+	/**
+	 * Looks at a token without using it up or deleting it, such as before a form is shown.
+	 *
+	 * @param token what the link held
+	 * @returns the token, with the id of the user it was issued to
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked or malformed, whatever its type
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over
+	 */
+	readonly getToken: (token: string | Token) => Promise<Token>;
+
+	/**
+	 * Invalidates a token. Succeeds whether or not there is such a token.
+	 *
+	 * @param token the token, or its value
+	 */
+	readonly invalidate: (token: string | Token) => Promise<void>;
+
+	/**
+	 * Invalidates all tokens of this name that belong to a user. Succeeds whether or not there is
+	 * such a user.
+	 *
+	 * @param userId the user's id
+	 */
+	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
+
+	/**
+	 * Lists all tokens of this name that belong to a user, expired ones too.
+	 *
+	 * @param userId the user's id
+	 * @returns the tokens, the first to expire first
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
+	 */
+	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
+
+	/** @deprecated the name in 1.x of `getAllUserTokens` */
+	readonly getUserTokens: (userId: string) => Promise<Token[]>;
+
+	/** @deprecated the name in the documentation of 1.x of `invalidate` */
+	readonly invalidateToken: (token: string | Token) => Promise<void>;
+}
+
+/**
+ * Makes a handler of id tokens: long random tokens that identify their user, as in magic links. A
+ * token alone is enough to validate it.
+ *
+ * @param auth the initialized Lucia `Auth`, or another `KeyStore`
+ * @param name the name that all its tokens are stored under. No other type of token may have it, nor
+ * may it be the provider id of other single-use keys. 1 to 253 characters without `:`
+ * @param options `expiresIn` in seconds; `length` in characters, 43 by default; `generate`
+ * @throws TypeError an argument or option is of the wrong type
+ * @throws RangeError an argument or option is out of its range
+ *
+ * @example
+ * const magicLink = idToken(auth, "magic-link", { expiresIn: 60 * 10 });
+ * const token = await magicLink.issue(user.userId);
+ * const link = `https://example.com/sign-in/${token}`;
+ */
+export const idToken = (
+	auth: LuciaAuth | KeyStore,
+	name: string,
+	options: IdTokenOptions,
+): IdTokenWrapper => {
+	const settings = checkOptions(name, options, {
+		length: 43,
+		alphabet: LETTERS_AND_DIGITS,
+		overhead: ":".length,
+	});
+	const prefix = `${name}:`;
+	const type = tokenType(toKeyStore(auth), settings, () => prefix);
+	const anyone = { prefix };
+	const invalidate = (token: string | Token) => type.invalidate(token, anyone);
+
+	return {
+		issue: type.issue,
+		validate: (token) => type.validate(token, anyone),
+		getToken: (token) => type.getToken(token, anyone),
+		invalidate,
+		invalidateAllUserTokens: type.invalidateAllUserTokens,
+		getAllUserTokens: type.getAllUserTokens,
+		getUserTokens: type.getAllUserTokens,
+		invalidateToken: invalidate,
+	};
+};

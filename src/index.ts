@@ -1,0 +1,11 @@
+export { LuciaTokenError, type LuciaTokenErrorMessage } from "./error.js";
+export { type IdTokenOptions, type IdTokenWrapper, idToken } from "./id-token.js";
+export type { KeyStore, StoredKey } from "./key-store.js";
+export type { TokenOptions } from "./options.js";
+export {
+	type PasswordTokenOptions,
+	type PasswordTokenWrapper,
+	passwordToken,
+} from "./password-token.js";
+export type { LuciaAuth } from "./stores/lucia.js";
+export { type SingleUseKey, Token } from "./token.js";

@@ -1,0 +1,58 @@
+/** A single-use key: one row of `auth_key` with an expiry, not primary and without a password. */
+export interface StoredKey {
+	/** `NAME:TOKEN` for id tokens, `NAME:USERID.TOKEN` for password tokens. */
+	readonly id: string;
+	/** The user that owns the key. */
+	readonly userId: string;
+	/** The last moment at which the key is good, in epoch milliseconds. */
+	readonly expires: number;
+}
+
+/**
+ * The port between handlers and databases: the few operations on single-use keys that handlers need.
+ *
+ * Every operation sees single-use keys only: not primary, with an expiry and without a password. It
+ * never reads or deletes any other key. Ids are compared letter for letter, whatever the collation
+ * of the column. Where a `userId` is given, a key of another user counts as missing. An error of the
+ * database passes through as it is.
+ */
+export interface KeyStore {
+	/**
+	 * Stores a key, as one atomic step.
+	 *
+	 * @throws LuciaTokenError `DUPLICATE_TOKEN`: a key with this id is stored, of whatever kind
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
+	 */
+	insert(key: StoredKey): Promise<void>;
+
+	/** @returns the key, expired or not; `null` where there is none */
+	get(id: string, userId?: string): Promise<StoredKey | null>;
+
+	/**
+	 * Takes a key out of the store. Of all concurrent calls with one unexpired key, in one process
+	 * or many, at most one gets it; and exactly one where no fault intervenes.
+	 *
+	 * @param now the current time in epoch milliseconds; what has expired by then needs no guard
+	 * against concurrent calls
+	 * @returns the key, expired or not, that this call has deleted; `null` where there is none or
+	 * where another call got it
+	 */
+	consume(id: string, now: number, userId?: string): Promise<StoredKey | null>;
+
+	/** Deletes a key if there is one. */
+	delete(id: string, userId?: string): Promise<void>;
+
+	/**
+	 * @param prefix how the ids asked for begin, letter for letter
+	 * @returns the user's keys, expired ones too, in any order
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
+	 */
+	getAllByUser(userId: string, prefix: string): Promise<readonly StoredKey[]>;
+
+	/**
+	 * Deletes all keys that `getAllByUser` lists; nothing where there is no such user.
+	 *
+	 * @param prefix how the ids of the keys begin, letter for letter
+	 */
+	deleteAllByUser(userId: string, prefix: string): Promise<void>;
+}

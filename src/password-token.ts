@@ -1,0 +1,126 @@
+import type { KeyStore } from "./key-store.js";
+import { checkOptions, type TokenOptions } from "./options.js";
+import { DIGITS } from "./random.js";
+import { toKeyStore } from "./source.js";
+import type { LuciaAuth } from "./stores/lucia.js";
+import type { Token } from "./token.js";
+import { tokenType } from "./token-type.js";
+
+/** The options of `passwordToken()`. `length` is 8 by default: 26 bits of digits. */
+export type PasswordTokenOptions = TokenOptions;
+
+/** What `passwordToken()` returns. Its methods may be taken off it. */
+export interface PasswordTokenWrapper {
+	/**
+	 * Issues a new token for a user.
+	 *
+	 * @param userId the user's id
+	 * @returns the token: `token.toString()` goes into the mail
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user, or its id is too long to be
+	 * stored with name and token in an id of 255 characters
+	 * @throws LuciaTokenError `DUPLICATE_TOKEN`: the user already has this very token; issue another
+	 * @throws TypeError `generate` did not return a string
+	 * @throws RangeError `generate` returned what can't be a token
+	 */
+	readonly issue: (userId: string) => Promise<Token>;
+
+	/**
+	 * Uses a user's token up. Of all concurrent calls with one token at most one succeeds, and a
+	 * token that was used never validates again (ASVS 5.0 6.5.1).
+	 *
+	 * @param token what the user typed
+	 * @param userId the id of the user that it was issued to
+	 * @returns the token
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over; it is deleted, so the next try gets
+	 * `INVALID_TOKEN`
+	 */
+	readonly validate: (token: string | Token, userId: string) => Promise<Token>;
+
+	/**
+	 * Looks at a user's token without using it up or deleting it.
+	 *
+	 * @param token what the user typed
+	 * @param userId the id of the user that it was issued to
+	 * @returns the token
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over
+	 */
+	readonly getToken: (token: string | Token, userId: string) => Promise<Token>;
+
+	/**
+	 * Invalidates a user's token. Succeeds whether or not there is such a token.
+	 *
+	 * @param token the token, or its value
+	 * @param userId the id of the user that it was issued to
+	 */
+	readonly invalidate: (token: string | Token, userId: string) => Promise<void>;
+
+	/**
+	 * Invalidates all tokens of this name that belong to a user. Succeeds whether or not there is
+	 * such a user.
+	 *
+	 * @param userId the user's id
+	 */
+	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
+
+	/**
+	 * Lists all tokens of this name that belong to a user, expired ones too.
+	 *
+	 * @param userId the user's id
+	 * @returns the tokens, the first to expire first
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
+	 */
+	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
+
+	/** @deprecated the name in 1.x of `getAllUserTokens` */
+	readonly getUserTokens: (userId: string) => Promise<Token[]>;
+
+	/** @deprecated use `invalidate` */
+	readonly invalidateToken: (token: string | Token, userId: string) => Promise<void>;
+}
+
+/**
+ * Makes a handler of password tokens: short codes that are valid only together with the id of the
+ * user that they were issued to, as in one-time codes by mail.
+ *
+ * A short code can be guessed: limit how often a user may try (ASVS 5.0 6.6.3).
+ *
+ * @param auth the initialized Lucia `Auth`, or another `KeyStore`
+ * @param name the name that all its tokens are stored under. No other type of token may have it, nor
+ * may it be the provider id of other single-use keys. 1 to 251 characters without `:`
+ * @param options `expiresIn` in seconds; `length` in characters, 8 by default; `generate`
+ * @throws TypeError an argument or option is of the wrong type
+ * @throws RangeError an argument or option is out of its range
+ *
+ * @example
+ * const code = passwordToken(auth, "sign-in-code", { expiresIn: 60 * 5 });
+ * const token = await code.issue(user.userId);
+ * const text = `Your code is ${token}.`;
+ */
+export const passwordToken = (
+	auth: LuciaAuth | KeyStore,
+	name: string,
+	options: PasswordTokenOptions,
+): PasswordTokenWrapper => {
+	const settings = checkOptions(name, options, {
+		length: 8,
+		alphabet: DIGITS,
+		// The colon, a user id of one character, and the dot.
+		overhead: ":u.".length,
+	});
+	const type = tokenType(toKeyStore(auth), settings, (userId) => `${name}:${userId}.`);
+	const invalidate = (token: string | Token, userId: string) =>
+		type.invalidate(token, type.userScope(userId));
+
+	return {
+		issue: type.issue,
+		validate: (token, userId) => type.validate(token, type.userScope(userId)),
+		getToken: (token, userId) => type.getToken(token, type.userScope(userId)),
+		invalidate,
+		invalidateAllUserTokens: type.invalidateAllUserTokens,
+		getAllUserTokens: type.getAllUserTokens,
+		getUserTokens: type.getAllUserTokens,
+		invalidateToken: invalidate,
+	};
+};

@@ -1,0 +1,173 @@
+import type { Adapter, KeySchema } from "lucia-auth";
+import { isExpired } from "../clock.js";
+import { LuciaTokenError } from "../error.js";
+import type { KeyStore, StoredKey } from "../key-store.js";
+import { MAX_KEY_ID_LENGTH } from "../limits.js";
+import type { SingleUseKey } from "../token.js";
+
+/**
+ * An initialized Lucia v1 `Auth`, known by its methods for keys. It is not the class itself, so that
+ * these types compile where another store is used and `lucia-auth` is not installed.
+ */
+export interface LuciaAuth {
+	createKey(
+		userId: string,
+		keyData: {
+			type: "single_use";
+			providerId: string;
+			providerUserId: string;
+			password: string | null;
+			expiresIn: number;
+		},
+	): Promise<SingleUseKey>;
+	deleteKey(providerId: string, providerUserId: string): Promise<void>;
+}
+
+// What revoking many tokens leaves of a connection pool for everyone else.
+const MAX_CONCURRENT_DELETES = 8;
+
+const keepData = async (): Promise<boolean> => false;
+
+const hasMessage = (error: unknown, message: string): boolean =>
+	error instanceof Error && error.message === message;
+
+const toStoredKey = ({
+	id,
+	user_id,
+	primary_key,
+	hashed_password,
+	expires,
+}: KeySchema): StoredKey | null =>
+	expires === null || primary_key || hashed_password !== null
+		? null
+		: { id, userId: user_id, expires };
+
+// No token name begins with a colon, so a claim meets no token. Cut to what the column holds: two
+// tokens that differ in the 255th character alone would share a claim, which at worst tells one of
+// two simultaneous calls that its token is invalid.
+const claimId = (id: string): string => `:${id}`.slice(0, MAX_KEY_ID_LENGTH);
+
+/**
+ * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
+ *
+ * It goes to the adapter and not to the methods of `Auth`, because those hide whether a single-use
+ * key is primary (Lucia would then not delete it) and set the expiry themselves.
+ *
+ * Adapters neither tell who deleted a key nor look at letter case more closely than their database
+ * does. So each key is read before it is deleted, and `consume` holds a claim while it does both.
+ *
+ * @throws TypeError `auth` is not an initialized `Auth`
+ */
+export const luciaStore = (auth: LuciaAuth): KeyStore => {
+	// Private in Lucia's types, and in every release of 1.x.
+	const { adapter } = auth as unknown as { adapter: Adapter };
+
+	const get = async (id: string, userId?: string): Promise<StoredKey | null> => {
+		const row = await adapter.getKey(id, keepData);
+		const key = row && toStoredKey(row);
+		// A collation that ignores case finds `ABC` for `abc`.
+		if (key?.id !== id) return null;
+		return userId === undefined || key.userId === userId ? key : null;
+	};
+
+	const insert = async ({ id, userId, expires }: StoredKey): Promise<void> => {
+		try {
+			await adapter.setKey({
+				id,
+				user_id: userId,
+				primary_key: false,
+				hashed_password: null,
+				expires,
+			});
+		} catch (cause) {
+			if (hasMessage(cause, "AUTH_DUPLICATE_KEY_ID")) {
+				throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
+			}
+			if (hasMessage(cause, "AUTH_INVALID_USER_ID")) {
+				throw new LuciaTokenError("INVALID_USER_ID", { cause });
+			}
+			throw cause;
+		}
+	};
+
+	// A claim that stays behind keeps its token from being used and expires with it. To throw would
+	// report a token as not used that was, or hide the error that matters.
+	const release = async (claim: string): Promise<void> => {
+		try {
+			await adapter.deleteNonPrimaryKey(claim);
+		} catch {}
+	};
+
+	const getAllOfKnownUser = async (userId: string, prefix: string): Promise<StoredKey[]> => {
+		const rows = await adapter.getKeysByUserId(userId);
+		return rows
+			.filter((row) => row.user_id === userId && row.id.startsWith(prefix))
+			.map(toStoredKey)
+			.filter((key) => key !== null);
+	};
+
+	// Ends when the last delete under way has ended, so that nothing goes on after an error.
+	const deleteAll = async (keys: readonly StoredKey[]): Promise<void> => {
+		const queue = keys.values();
+		const worker = async (): Promise<void> => {
+			for (const key of queue) await adapter.deleteNonPrimaryKey(key.id);
+		};
+		const results = await Promise.allSettled(
+			Array.from({ length: MAX_CONCURRENT_DELETES }, worker),
+		);
+		for (const result of results) if (result.status === "rejected") throw result.reason;
+	};
+
+	return {
+		insert,
+		get,
+
+		async consume(id, now, userId) {
+			const seen = await get(id, userId);
+			if (!seen) return null;
+			if (isExpired(seen.expires, now)) {
+				await adapter.deleteNonPrimaryKey(id);
+				return seen;
+			}
+
+			// The claim is the lock: inserting an id is the one atomic step of every adapter that tells
+			// the caller who won.
+			const claim = claimId(id);
+			try {
+				await insert({ ...seen, id: claim });
+			} catch (error) {
+				// Another call holds the claim, or the user is gone and the token with it. Any other error
+				// leaves unknown whose the claim is, so that only its owner may delete it.
+				if (error instanceof LuciaTokenError) return null;
+				throw error;
+			}
+
+			try {
+				// Once more: a call that has just won may have deleted the key and released its claim
+				// between the first look and this claim.
+				const key = await get(id, userId);
+				if (key) await adapter.deleteNonPrimaryKey(id);
+				return key;
+			} finally {
+				await release(claim);
+			}
+		},
+
+		async delete(id, userId) {
+			if (await get(id, userId)) await adapter.deleteNonPrimaryKey(id);
+		},
+
+		async getAllByUser(userId, prefix) {
+			const [user, keys] = await Promise.all([
+				adapter.getUser(userId),
+				getAllOfKnownUser(userId, prefix),
+			]);
+			if (user?.id !== userId) throw new LuciaTokenError("INVALID_USER_ID");
+			return keys;
+		},
+
+		async deleteAllByUser(userId, prefix) {
+			await deleteAll(await getAllOfKnownUser(userId, prefix));
+		},
+	};
+};
