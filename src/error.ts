@@ -7,10 +7,7 @@
  * - `DUPLICATE_TOKEN`: the generated token is already stored
  */
 export type LuciaTokenErrorMessage =
-	| "INVALID_TOKEN"
-	| "EXPIRED_TOKEN"
-	| "INVALID_USER_ID"
-	| "DUPLICATE_TOKEN";
+	"INVALID_TOKEN" | "EXPIRED_TOKEN" | "INVALID_USER_ID" | "DUPLICATE_TOKEN";
 
 /**
  * The error of this library. As with Lucia's own errors, `message` is a code to compare with.

@@ -65,6 +65,12 @@ const checkLength = (length: unknown, max: number): number => {
 	return length;
 };
 
+function checkGenerate(generate: unknown): asserts generate is TokenOptions["generate"] {
+	if (generate !== undefined && typeof generate !== "function") {
+		throw new TypeError("generate must be a function");
+	}
+}
+
 /**
  * Checks the name and the options of a handler and fills in the defaults, once, when the handler is
  * made.
@@ -84,9 +90,7 @@ export const checkOptions = (name: unknown, options: unknown, defaults: Defaults
 		generate,
 	}: { [Option in keyof TokenOptions]?: unknown } = options;
 	const checkedLength = checkLength(length, maxLength);
-	if (generate !== undefined && typeof generate !== "function") {
-		throw new TypeError("generate must be a function");
-	}
+	checkGenerate(generate);
 	return {
 		expiresIn: checkExpiresIn(expiresIn),
 		length: checkedLength,

@@ -29,7 +29,7 @@ export const generateRandomString = (length: number, alphabet: string): string =
 		const byte = pool[next] as number;
 		// A byte that has served leaves no copy behind from which a token could be read later.
 		pool[next++] = 0;
-		if (byte < limit) result += alphabet[byte % alphabet.length];
+		if (byte < limit) result += alphabet.charAt(byte % alphabet.length);
 	}
 	return result;
 };

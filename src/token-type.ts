@@ -72,7 +72,7 @@ export const tokenType = (
 	return {
 		userScope,
 
-		async issue(userId: unknown): Promise<Token> {
+		issue: async (userId: unknown): Promise<Token> => {
 			const scope = knownUserScope(userId);
 			const value: unknown = generate();
 			if (typeof value !== "string") throw new TypeError("generate must return a string");
@@ -96,12 +96,12 @@ export const tokenType = (
 		getToken: (token: unknown, scope: Scope | undefined): Promise<Token> =>
 			open(token, scope, (id) => store.get(id, scope?.userId)),
 
-		async invalidate(token: unknown, scope: Scope | undefined): Promise<void> {
+		invalidate: async (token: unknown, scope: Scope | undefined): Promise<void> => {
 			const id = keyId(token, scope);
 			if (id !== undefined) await store.delete(id, scope?.userId);
 		},
 
-		async getAllUserTokens(userId: unknown): Promise<Token[]> {
+		getAllUserTokens: async (userId: unknown): Promise<Token[]> => {
 			const scope = knownUserScope(userId);
 			const keys = await store.getAllByUser(scope.userId, scope.prefix);
 			// Stores answer in any order, and a list that changes from call to call is of little use.
@@ -110,7 +110,7 @@ export const tokenType = (
 				.map((key) => toToken(key, scope.prefix));
 		},
 
-		async invalidateAllUserTokens(userId: unknown): Promise<void> {
+		invalidateAllUserTokens: async (userId: unknown): Promise<void> => {
 			const scope = userScope(userId);
 			if (scope) await store.deleteAllByUser(scope.userId, scope.prefix);
 		},

@@ -1,0 +1,27 @@
+import js from "@eslint/js";
+import { defineConfig, globalIgnores } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+export default defineConfig(
+	globalIgnores([
+		"**/dist/",
+		"**/coverage/",
+		"**/reports/",
+		"**/.stryker-tmp/",
+		"**/node_modules/",
+	]),
+	js.configs.recommended,
+	{
+		files: ["**/*.ts"],
+		extends: [tseslint.configs.recommendedTypeChecked],
+		languageOptions: { parserOptions: { projectService: true } },
+		rules: {
+			// A template is how a token is put into a link: toString() is its meaning.
+			"@typescript-eslint/restrict-template-expressions": "off",
+			// A port's method is async for its callers, not for what it awaits.
+			"@typescript-eslint/require-await": "off",
+			"no-empty": ["error", { allowEmptyCatch: true }],
+		},
+	},
+	{ files: ["src/**/*.ts"], rules: { "no-console": "error" } },
+);
