@@ -4,7 +4,7 @@ import { LETTERS_AND_DIGITS } from "./random.js";
 import { toKeyStore } from "./source.js";
 import type { LuciaAuth } from "./stores/lucia.js";
 import type { Token } from "./token.js";
-import { tokenType } from "./token-type.js";
+import { tokenHandler } from "./token-handler.js";
 
 /** The options of `idToken()`. `length` is 43 by default: 256 bits of letters and digits. */
 export type IdTokenOptions = TokenOptions;
@@ -69,6 +69,14 @@ export interface IdTokenWrapper {
 	 */
 	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
 
+	/**
+	 * Deletes the tokens of this name that belong to a user and have expired, and what a crash in the
+	 * midst of `validate` left of others. Succeeds whether or not there is such a user.
+	 *
+	 * @param userId the user's id
+	 */
+	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
+
 	/** @deprecated the name in 1.x of `getAllUserTokens` */
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 
@@ -103,18 +111,5 @@ export const idToken = (
 		overhead: ":".length,
 	});
 	const prefix = `${name}:`;
-	const type = tokenType(toKeyStore(auth), settings, () => prefix);
-	const anyone = { prefix };
-	const invalidate = (token: string | Token) => type.invalidate(token, anyone);
-
-	return {
-		issue: type.issue,
-		validate: (token) => type.validate(token, anyone),
-		getToken: (token) => type.getToken(token, anyone),
-		invalidate,
-		invalidateAllUserTokens: type.invalidateAllUserTokens,
-		getAllUserTokens: type.getAllUserTokens,
-		getUserTokens: type.getAllUserTokens,
-		invalidateToken: invalidate,
-	};
+	return tokenHandler(toKeyStore(auth), settings, () => prefix, { prefix });
 };

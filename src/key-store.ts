@@ -55,4 +55,23 @@ export interface KeyStore {
 	 * @param prefix how the ids of the keys begin, letter for letter
 	 */
 	deleteAllByUser(userId: string, prefix: string): Promise<void>;
+
+	/**
+	 * Deletes the user's keys that have expired (`now > expires`), nothing where there is no such
+	 * user. Deletes claims too, which begin with ":" and then `prefix` and which a crash of the
+	 * default store left, once they have expired an hour before `now`.
+	 *
+	 * @param prefix how the ids of the keys begin, letter for letter
+	 * @param now the current time in epoch milliseconds
+	 */
+	deleteExpiredByUser(userId: string, prefix: string, now: number): Promise<void>;
+
+	/**
+	 * Does what `deleteExpiredByUser` does, for the keys of all users. Left out by stores that can't
+	 * do it in one step.
+	 *
+	 * @param prefix how the ids of the keys begin, letter for letter
+	 * @param now the current time in epoch milliseconds
+	 */
+	deleteExpired?(prefix: string, now: number): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { isStorable, MAX_KEY_ID_LENGTH } from "./limits.js";
+import { isStorable, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
 import { generateRandomString } from "./random.js";
 
 /** The options of `idToken()` and `passwordToken()`. */
@@ -21,8 +21,11 @@ export interface TokenOptions {
 export interface Settings {
 	readonly expiresIn: number;
 	readonly length: number;
-	readonly generate: () => string;
+	/** Makes the value of a token, checked, whose key's id begins with `prefix`. */
+	readonly generate: (prefix: string) => string;
 }
+
+type Unchecked<T> = { [Key in keyof T]?: unknown };
 
 interface Defaults {
 	readonly length: number;
@@ -32,44 +35,28 @@ interface Defaults {
 }
 
 // Three thousand years: past what anyone asks for, well within what a Date and a BIGINT hold.
-const MAX_EXPIRES_IN = 100_000_000_000;
+const MAX_EXPIRES_IN = 1e11;
 
-const checkName = (name: unknown, maxLength: number): string => {
-	if (typeof name !== "string") throw new TypeError("name must be a string");
-	if (name.includes(":")) throw new RangeError('name must not contain ":"');
-	if (!isStorable(name) || name.length > maxLength) {
-		throw new RangeError(
-			`name must be 1 to ${maxLength} characters, without NUL or lone surrogates`,
-		);
-	}
-	return name;
-};
+interface Types {
+	string: string;
+	number: number;
+	function: (length?: number) => unknown;
+	object: object;
+}
 
-const checkExpiresIn = (expiresIn: unknown): number => {
-	if (typeof expiresIn !== "number") {
-		throw new TypeError("expiresIn must be a number of seconds");
-	}
-	if (!(expiresIn > 0 && expiresIn <= MAX_EXPIRES_IN)) {
-		throw new RangeError(`expiresIn must be more than 0 and at most ${MAX_EXPIRES_IN} seconds`);
-	}
-	return expiresIn;
-};
-
-const checkLength = (length: unknown, max: number): number => {
-	if (typeof length !== "number") throw new TypeError("length must be a number of characters");
-	if (!(Number.isInteger(length) && length >= 1 && length <= max)) {
-		throw new RangeError(
-			`length must be a whole number from 1 to ${max}: name and token share an id of ${MAX_KEY_ID_LENGTH} characters`,
-		);
-	}
-	return length;
-};
-
-function checkGenerate(generate: unknown): asserts generate is TokenOptions["generate"] {
-	if (generate !== undefined && typeof generate !== "function") {
-		throw new TypeError("generate must be a function");
+function checkType<Type extends keyof Types>(
+	option: string,
+	value: unknown,
+	type: Type,
+): asserts value is Types[Type] {
+	if (typeof value !== type || value === null) {
+		throw new TypeError(`${option} must be of type ${type}`);
 	}
 }
+
+const checkRange = (option: string, inRange: boolean, range: string): void => {
+	if (!inRange) throw new RangeError(`${option} must be ${range}`);
+};
 
 /**
  * Checks the name and the options of a handler and fills in the defaults, once, when the handler is
@@ -79,23 +66,45 @@ function checkGenerate(generate: unknown): asserts generate is TokenOptions["gen
  * @throws RangeError an argument is out of its range
  */
 export const checkOptions = (name: unknown, options: unknown, defaults: Defaults): Settings => {
-	const shared = MAX_KEY_ID_LENGTH - defaults.overhead;
-	const maxLength = shared - checkName(name, shared - 1).length;
-	if (typeof options !== "object" || options === null) {
-		throw new TypeError("options must be an object");
-	}
-	const {
-		expiresIn,
-		length = defaults.length,
-		generate,
-	}: { [Option in keyof TokenOptions]?: unknown } = options;
-	const checkedLength = checkLength(length, maxLength);
-	checkGenerate(generate);
+	const room = MAX_KEY_ID_LENGTH - defaults.overhead;
+	checkType("name", name, "string");
+	checkRange(
+		"name",
+		isStorable(name) && name.length < room && !name.includes(":"),
+		`1 to ${room - 1} characters without ":", NUL and lone surrogates`,
+	);
+
+	checkType("options", options, "object");
+	const { expiresIn, length = defaults.length, generate }: Unchecked<TokenOptions> = options;
+
+	checkType("expiresIn", expiresIn, "number");
+	checkRange(
+		"expiresIn",
+		expiresIn > 0 && expiresIn <= MAX_EXPIRES_IN,
+		`more than 0 and at most ${MAX_EXPIRES_IN} seconds`,
+	);
+
+	checkType("length", length, "number");
+	const maxLength = room - name.length;
+	checkRange(
+		"length",
+		Number.isInteger(length) && length > 0 && length <= maxLength,
+		`a whole number from 1 to ${maxLength} beside this name`,
+	);
+
+	if (generate !== undefined) checkType("generate", generate, "function");
 	return {
-		expiresIn: checkExpiresIn(expiresIn),
-		length: checkedLength,
-		generate: generate
-			? () => generate(checkedLength)
-			: () => generateRandomString(checkedLength, defaults.alphabet),
+		expiresIn,
+		length,
+		generate: (prefix) => {
+			const value = generate ? generate(length) : generateRandomString(length, defaults.alphabet);
+			checkType("what generate returns", value, "string");
+			checkRange(
+				"what generate returns",
+				isTokenValue(value, prefix),
+				`visible ASCII (0x21 to 0x7E) that fits an id of ${MAX_KEY_ID_LENGTH} characters`,
+			);
+			return value;
+		},
 	};
 };

@@ -4,7 +4,7 @@ import { DIGITS } from "./random.js";
 import { toKeyStore } from "./source.js";
 import type { LuciaAuth } from "./stores/lucia.js";
 import type { Token } from "./token.js";
-import { tokenType } from "./token-type.js";
+import { tokenHandler } from "./token-handler.js";
 
 /** The options of `passwordToken()`. `length` is 8 by default: 26 bits of digits. */
 export type PasswordTokenOptions = TokenOptions;
@@ -73,6 +73,14 @@ export interface PasswordTokenWrapper {
 	 */
 	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
 
+	/**
+	 * Deletes the tokens of this name that belong to a user and have expired, and what a crash in the
+	 * midst of `validate` left of others. Succeeds whether or not there is such a user.
+	 *
+	 * @param userId the user's id
+	 */
+	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
+
 	/** @deprecated the name in 1.x of `getAllUserTokens` */
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 
@@ -109,18 +117,5 @@ export const passwordToken = (
 		// The colon, a user id of one character, and the dot.
 		overhead: ":u.".length,
 	});
-	const type = tokenType(toKeyStore(auth), settings, (userId) => `${name}:${userId}.`);
-	const invalidate = (token: string | Token, userId: string) =>
-		type.invalidate(token, type.userScope(userId));
-
-	return {
-		issue: type.issue,
-		validate: (token, userId) => type.validate(token, type.userScope(userId)),
-		getToken: (token, userId) => type.getToken(token, type.userScope(userId)),
-		invalidate,
-		invalidateAllUserTokens: type.invalidateAllUserTokens,
-		getAllUserTokens: type.getAllUserTokens,
-		getUserTokens: type.getAllUserTokens,
-		invalidateToken: invalidate,
-	};
+	return tokenHandler(toKeyStore(auth), settings, (userId) => `${name}:${userId}.`);
 };

@@ -1,8 +1,10 @@
-/** Lucia's alphabet for ids: 62 letters and digits, 5.95 bits each. */
-export const LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ1234567890";
-
 /** 3.32 bits each. */
 export const DIGITS = "0123456789";
+
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+
+/** Lucia's characters for ids, 5.95 bits each. */
+export const LETTERS_AND_DIGITS = LETTERS + LETTERS.toUpperCase() + DIGITS;
 
 // One call of getRandomValues costs as much as some hundreds of bytes, so bytes are drawn in bulk.
 // Filled at first use and not at import, since edge workers refuse random numbers outside of a

@@ -24,8 +24,7 @@ export class Token {
 	/** The last moment at which the token is valid. */
 	readonly expiresAt: Date;
 
-	// Private fields and accessors of the prototype, since console.log, util.inspect,
-	// JSON.stringify and spread see neither.
+	// Private fields and accessors of the prototype, since JSON.stringify and spread see neither.
 	readonly #value: string;
 	readonly #key: SingleUseKey;
 
@@ -56,5 +55,15 @@ export class Token {
 	/** @returns the token itself, as it goes into a link or a mail */
 	toString(): string {
 		return this.#value;
+	}
+
+	// For console.log and util.inspect, which can be told to call accessors.
+	[Symbol.for("nodejs.util.inspect.custom")](
+		_depth: number,
+		options: object,
+		inspect: (value: object, options: object) => string,
+	): string {
+		const { userId, expiresAt, expired } = this;
+		return `Token ${inspect({ userId, expiresAt, expired }, options)}`;
 	}
 }

@@ -4,6 +4,7 @@ import { LuciaTokenError } from "../error.js";
 import type { KeyStore, StoredKey } from "../key-store.js";
 import { MAX_KEY_ID_LENGTH } from "../limits.js";
 import type { SingleUseKey } from "../token.js";
+import { CLAIM_MARK, claimsBefore } from "./row.js";
 
 /**
  * An initialized Lucia v1 `Auth`, known by its methods for keys. It is not the class itself, so that
@@ -31,6 +32,13 @@ const keepData = async (): Promise<boolean> => false;
 const hasMessage = (error: unknown, message: string): boolean =>
 	error instanceof Error && error.message === message;
 
+// What adapters pass on as it comes: Prisma's error on PostgreSQL, whose message does not name the
+// field that adapter-prisma looks for, and PostgreSQL's own where its messages are not in English.
+const DUPLICATE_CODES: readonly unknown[] = ["P2002", "23505"];
+
+const hasDuplicateCode = (error: unknown): boolean =>
+	error instanceof Error && "code" in error && DUPLICATE_CODES.includes(error.code);
+
 const toStoredKey = ({
 	id,
 	user_id,
@@ -42,10 +50,9 @@ const toStoredKey = ({
 		? null
 		: { id, userId: user_id, expires };
 
-// No token name begins with a colon, so a claim meets no token. Cut to what the column holds: two
-// tokens that differ in the 255th character alone would share a claim, which at worst tells one of
-// two simultaneous calls that its token is invalid.
-const claimId = (id: string): string => `:${id}`.slice(0, MAX_KEY_ID_LENGTH);
+// Cut to what the column holds: two tokens that differ in the 255th character alone would share a
+// claim, which at worst tells one of two simultaneous calls that its token is invalid.
+const claimId = (id: string): string => (CLAIM_MARK + id).slice(0, MAX_KEY_ID_LENGTH);
 
 /**
  * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
@@ -86,6 +93,8 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 			if (hasMessage(cause, "AUTH_INVALID_USER_ID")) {
 				throw new LuciaTokenError("INVALID_USER_ID", { cause });
 			}
+			// Without a cause: PostgreSQL's detail holds the id, and with it the token.
+			if (hasDuplicateCode(cause)) throw new LuciaTokenError("DUPLICATE_TOKEN");
 			throw cause;
 		}
 	};
@@ -168,6 +177,18 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 
 		async deleteAllByUser(userId, prefix) {
 			await deleteAll(await getAllOfKnownUser(userId, prefix));
+		},
+
+		async deleteExpiredByUser(userId, prefix, now) {
+			const keys = await getAllOfKnownUser(userId, "");
+			const before = claimsBefore(now);
+			await deleteAll(
+				keys.filter(
+					({ id, expires }) =>
+						(id.startsWith(prefix) && isExpired(expires, now)) ||
+						(id.startsWith(CLAIM_MARK + prefix) && isExpired(expires, before)),
+				),
+			);
 		},
 	};
 };

@@ -60,11 +60,11 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 	let nextUserId: string | undefined;
 	// libsql has the interface of better-sqlite3, not its class.
 	const adapter = betterSqlite3(db as never);
-	const auth = lucia({
+	const auth: Auth = lucia({
 		adapter: (LuciaError: LuciaErrorConstructor) => counted(wrap(adapter(LuciaError)), calls),
 		env: "DEV",
 		generateCustomUserId: () => nextUserId ?? crypto.randomUUID(),
-	}) as Auth;
+	});
 	return {
 		db,
 		adapter,
@@ -72,9 +72,11 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 		calls,
 		createUser: async (id) => {
 			nextUserId = id;
-			const { userId } = await auth.createUser({ primaryKey: null, attributes: {} });
+			const user = (await auth.createUser({ primaryKey: null, attributes: {} })) as {
+				userId: string;
+			};
 			nextUserId = undefined;
-			return userId;
+			return user.userId;
 		},
 		keys: () =>
 			(db.prepare("SELECT * FROM auth_key ORDER BY id").all() as KeySchema[]).map((row) => ({

@@ -1,0 +1,344 @@
+import * as published from "published";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import * as current from "../src/index.js";
+import type { Handler, TokenKind } from "./support/handlers.js";
+import { openSqlite, type Sqlite } from "./support/sqlite.js";
+
+// The same scenarios through both packages. Each returns what an app sees, as plain values, so that
+// the two can be compared: error codes instead of errors, and no random values.
+
+type Package = Record<"idToken" | "passwordToken", TokenKind["make"]>;
+const PACKAGES = {
+	published: published as unknown as Package,
+	current: current as unknown as Package,
+};
+
+interface World {
+	readonly sqlite: Sqlite;
+	readonly make: (name: string, options?: object) => Handler;
+	readonly user: string;
+}
+type Scenario = (world: World) => Promise<unknown>;
+
+const see = async (promise: Promise<unknown>): Promise<unknown> => {
+	try {
+		const value = await promise;
+		return value === undefined ? "done" : value;
+	} catch (error) {
+		return (error as Error).message;
+	}
+};
+
+const seeToken = async (promise: Promise<current.Token>): Promise<unknown> => {
+	const result = await see(promise);
+	if (typeof result === "string") return result;
+	const { userId, expiresAt, key } = result as current.Token;
+	return { value: String(result), userId, expiresAt, key: { ...key, expired: undefined } };
+};
+
+const values = (...list: string[]) => {
+	const iterator = list.values();
+	return { generate: () => String(iterator.next().value) };
+};
+
+/** What an app that swaps one package for the other must not notice. */
+const SAME: Record<string, Scenario> = {
+	"issue, validate, validate again": async ({ make, user }) => {
+		const handler = make("name", values("12345678"));
+		return [
+			await seeToken(handler.issue(user)),
+			await seeToken(handler.validate("12345678", user)),
+			await seeToken(handler.validate("12345678", user)),
+		];
+	},
+	"the row that issue stores": async ({ sqlite, make, user }) => {
+		await make("name", values("12345678")).issue(user);
+		return sqlite.keys();
+	},
+	"the length and the characters of a token": async ({ make, user }) => {
+		const token = String(await make("name").issue(user));
+		const longer = String(await make("name", { length: 60 }).issue(user));
+		return [token.length, longer.length, /^\d+$/.test(token), /^[a-zA-Z0-9]+$/.test(longer)];
+	},
+	"the length that generate is given": async ({ make, user }) => {
+		const generate = vi.fn(() => "12345678");
+		await make("name", { generate }).issue(user);
+		return generate.mock.calls;
+	},
+	"an unknown token": ({ make, user }) => seeToken(make("name").validate("unknown", user)),
+	"a token in its last millisecond": async ({ make, user }) => {
+		const handler = make("name", values("12345678"));
+		await handler.issue(user);
+		vi.advanceTimersByTime(60_000);
+		return seeToken(handler.validate("12345678", user));
+	},
+	"an expired token, twice": async ({ sqlite, make, user }) => {
+		const handler = make("name", values("12345678"));
+		await handler.issue(user);
+		vi.advanceTimersByTime(60_001);
+		return [
+			await seeToken(handler.validate("12345678", user)),
+			await seeToken(handler.validate("12345678", user)),
+			sqlite.keys(),
+		];
+	},
+	"a token of a user that does not exist": ({ make }) => seeToken(make("name").issue("nobody")),
+	"a token that is already stored": async ({ make, user }) => {
+		const handler = make("name", values("same", "same"));
+		return [await seeToken(handler.issue(user)), await seeToken(handler.issue(user))];
+	},
+	"the list of a user's tokens, by its old name": async ({ make, user }) => {
+		const handler = make("name", values("1", "2", "3"));
+		for (let count = 0; count < 3; count++) {
+			await handler.issue(user);
+			vi.advanceTimersByTime(1);
+		}
+		await make("other", values("4")).issue(user);
+		const tokens = await handler.getUserTokens(user);
+		return Promise.all(tokens.map((token) => seeToken(Promise.resolve(token))));
+	},
+	"expired tokens in the list": async ({ make, user }) => {
+		const handler = make("name", values("1", "2"));
+		await handler.issue(user);
+		vi.advanceTimersByTime(60_001);
+		await handler.issue(user);
+		return (await handler.getUserTokens(user)).map(({ expired }) => expired);
+	},
+	"revoking all tokens of a user": async ({ sqlite, make, user }) => {
+		const handler = make("name", values("1", "2"));
+		await handler.issue(user);
+		await handler.issue(user);
+		await make("other", values("3")).issue(user);
+		return [await see(handler.invalidateAllUserTokens(user)), sqlite.keys()];
+	},
+	"revoking all tokens of a user that does not exist": ({ make }) =>
+		see(make("name").invalidateAllUserTokens("nobody")),
+	"the members of an issued token": async ({ make, user }) => {
+		const token = await make("name", values("1")).issue(user);
+		const { userId, expiresAt, key } = token;
+		return [userId, expiresAt, key.providerId, key.type, key.passwordDefined, `${token}`];
+	},
+	"an error that is not the library's": async ({ sqlite, make, user }) => {
+		sqlite.db.exec("DROP TABLE auth_key");
+		return [await see(make("name").issue(user)), await see(make("name").validate("1", user))];
+	},
+};
+
+/** Of id tokens alone: 1.0.2 has no invalidate for password tokens. */
+const SAME_FOR_ID_TOKENS: Record<string, Scenario> = {
+	"revoking one token": async ({ sqlite, make, user }) => {
+		const handler = make("name", values("1", "2"));
+		await handler.issue(user);
+		await handler.issue(user);
+		return [await see(handler.invalidate("1", user)), sqlite.keys()];
+	},
+	"revoking an unknown token": ({ make, user }) => see(make("name").invalidate("1", user)),
+};
+
+/** Every deliberate difference: what 1.0.2 does, and what this package does in its place. */
+const DIFFERENT: readonly {
+	name: string;
+	kinds?: readonly (keyof Package)[];
+	scenario: Scenario;
+	published: unknown;
+	current: unknown;
+}[] = [
+	{
+		name: "one token used many times at once: succeeds once",
+		scenario: async ({ make, user }) => {
+			const handler = make("name", values("1"));
+			await handler.issue(user);
+			const calls = Array.from({ length: 10 }, () => see(handler.validate("1", user)));
+			return (await Promise.all(calls)).filter((result) => result !== "INVALID_TOKEN").length;
+		},
+		published: 10,
+		current: 1,
+	},
+	{
+		name: "a fresh token: has not expired",
+		scenario: async ({ make, user }) => (await make("name").issue(user)).expired,
+		published: true,
+		current: false,
+	},
+	{
+		name: "a token that expires while it is held: says so",
+		scenario: async ({ make, user }) => {
+			const handler = make("name", values("1"));
+			await handler.issue(user);
+			const token = (await handler.getUserTokens(user))[0];
+			vi.advanceTimersByTime(60_001);
+			return token?.expired;
+		},
+		published: false,
+		current: true,
+	},
+	{
+		name: "a name with a colon, which would share its tokens with another type: is refused",
+		scenario: ({ make }) => see((async () => typeof make("a:b"))()),
+		published: "object",
+		current: expect.stringMatching(/^name must be 1 to \d+ characters without ":"/),
+	},
+	{
+		name: "the list of a user that does not exist: INVALID_USER_ID, for id tokens too",
+		kinds: ["idToken"],
+		scenario: ({ make }) => see(make("name").getUserTokens("nobody")),
+		published: "AUTH_INVALID_USER_ID",
+		current: "INVALID_USER_ID",
+	},
+	{
+		name: "revoking all tokens: keeps the persistent (login) keys of the same name",
+		scenario: async ({ sqlite, make, user }) => {
+			sqlite.insertKey({ id: `name:${user}.login`, user_id: user });
+			await make("name").invalidateAllUserTokens(user);
+			return sqlite.keys().length;
+		},
+		published: 0,
+		current: 1,
+	},
+	{
+		name: "revoking one token: keeps a persistent (login) key of that id",
+		kinds: ["idToken"],
+		scenario: async ({ sqlite, make, user }) => {
+			sqlite.insertKey({ id: "name:login", user_id: user });
+			await make("name").invalidate("login", user);
+			return sqlite.keys().length;
+		},
+		published: 0,
+		current: 1,
+	},
+	{
+		name: "a single-use key with a password under the same name: is no token",
+		scenario: async ({ sqlite, make, user }) => {
+			for (const id of ["name:1", `name:${user}.1`]) {
+				sqlite.insertKey({
+					id,
+					user_id: user,
+					hashed_password: "hash",
+					expires: Date.now() + 1000,
+				});
+			}
+			const handler = make("name");
+			const listed = await handler.getUserTokens(user);
+			return [await see(handler.validate("1", user)), listed.length > 0];
+		},
+		published: ["AUTH_INVALID_PASSWORD", true],
+		current: ["INVALID_TOKEN", false],
+	},
+	...(
+		[
+			["NaN", Number.NaN, "done", "expiresIn must be more than 0 and at most 100000000000 seconds"],
+			["a string", "60", "UNKNOWN_ERROR", "expiresIn must be of type number"],
+		] as const
+	).map(([what, expiresIn, before, after]) => ({
+		name: `an expiresIn of ${what}: is refused when the handler is made`,
+		scenario: ({ make, user }: World) =>
+			see((async () => void (await make("name", { expiresIn }).issue(user)))()),
+		published: before,
+		current: after,
+	})),
+	{
+		name: "a length of 0: is refused when the handler is made",
+		scenario: async ({ make, user }) =>
+			see((async () => String(await make("name", { length: 0 }).issue(user)))()),
+		published: "",
+		current: expect.stringMatching(
+			/^length must be a whole number from 1 to \d+ beside this name$/,
+		),
+	},
+	{
+		name: "a generated token that is not visible ASCII: is refused before it is stored",
+		scenario: async ({ sqlite, make, user }) => {
+			await see(make("name", values("a b")).issue(user));
+			return sqlite.keys().length;
+		},
+		published: 1,
+		current: 0,
+	},
+	{
+		name: "a token of a user whose id has a dot: is listed whole",
+		kinds: ["passwordToken"],
+		scenario: async ({ sqlite, make }) => {
+			const user = await sqlite.createUser("first.last");
+			const handler = make("name", values("12345678"));
+			await handler.issue(user);
+			return (await handler.getUserTokens(user)).map(String);
+		},
+		published: ["last"],
+		current: ["12345678"],
+	},
+	{
+		name: "a printed or serialized token: does not show its secret",
+		scenario: async ({ make, user }) =>
+			JSON.stringify(await make("name", values("s3cret")).issue(user)).includes("s3cret"),
+		published: true,
+		current: false,
+	},
+	{
+		name: "an error: is named LuciaTokenError",
+		scenario: async ({ make, user }) =>
+			make("name")
+				.validate("1", user)
+				.catch((error: Error) => error.name),
+		published: "Error",
+		current: "LuciaTokenError",
+	},
+];
+
+const KINDS = ["idToken", "passwordToken"] as const;
+let sqlite: Sqlite;
+beforeEach(() => {
+	vi.useFakeTimers({ now: 1_000_000, toFake: ["Date"] });
+	sqlite = openSqlite();
+});
+afterEach(() => {
+	sqlite.db.close();
+	vi.useRealTimers();
+});
+
+const play = async (
+	scenario: Scenario,
+	{ idToken, passwordToken }: Package,
+	kind: keyof Package,
+): Promise<unknown> => {
+	vi.setSystemTime(1_000_000);
+	sqlite.db.close();
+	sqlite = openSqlite();
+	const user = await sqlite.createUser("user");
+	const make = (name: string, options?: object) =>
+		({ idToken, passwordToken })[kind](sqlite.auth, name, { expiresIn: 60, ...options });
+	return scenario({ sqlite, make, user });
+};
+
+describe.each(KINDS)("%s of 1.0.2 and of this package", (kind) => {
+	const same = { ...SAME, ...(kind === "idToken" ? SAME_FOR_ID_TOKENS : {}) };
+
+	test.each(Object.entries(same))("do the same for %s", async (_, scenario) => {
+		const before = await play(scenario, PACKAGES.published, kind);
+		expect(await play(scenario, PACKAGES.current, kind)).toEqual(before);
+	});
+
+	const different = DIFFERENT.filter(({ kinds = KINDS }) => kinds.includes(kind));
+	test.each(different)("differ in $name", async ({ scenario, published, current }) => {
+		expect(await play(scenario, PACKAGES.published, kind)).toEqual(published);
+		expect(await play(scenario, PACKAGES.current, kind)).toEqual(current);
+	});
+
+	test.each([
+		["1.0.2", "this package", PACKAGES.published, PACKAGES.current],
+		["this package", "1.0.2", PACKAGES.current, PACKAGES.published],
+	])("pass tokens from %s to %s on one database", async (_from, _to, from, to) => {
+		const user = await sqlite.createUser("user");
+		const issuer = from[kind](sqlite.auth, "name", { expiresIn: 60 });
+		const receiver = to[kind](sqlite.auth, "name", { expiresIn: 60 });
+		const [used, revoked] = [await issuer.issue(user), await issuer.issue(user)];
+		expect((await receiver.getUserTokens(user)).map(String).sort()).toEqual(
+			[used, revoked].map(String).sort(),
+		);
+		const validated = await receiver.validate(used.toString(), user);
+		expect([validated.userId, `${validated}`]).toEqual([user, `${used}`]);
+		expect(validated.expiresAt).toEqual(used.expiresAt);
+		await receiver.invalidateAllUserTokens(user);
+		expect(await see(issuer.validate(revoked.toString(), user))).toBe("INVALID_TOKEN");
+		expect(await see(issuer.validate(used.toString(), user))).toBe("INVALID_TOKEN");
+	});
+});

@@ -1,0 +1,18 @@
+import { describe, expect, test } from "vitest";
+import { LuciaTokenError } from "../src/error.js";
+
+describe("LuciaTokenError", () => {
+	test("is an Error whose message is the code and whose name is its own", () => {
+		const error = new LuciaTokenError("INVALID_TOKEN");
+		expect(error).toBeInstanceOf(Error);
+		expect(error.message).toBe("INVALID_TOKEN");
+		expect(error.name).toBe("LuciaTokenError");
+		expect(error.stack).toContain("LuciaTokenError: INVALID_TOKEN");
+		expect(error).not.toHaveProperty("cause");
+	});
+
+	test("keeps the error under it as its cause", () => {
+		const cause = new Error("under it");
+		expect(new LuciaTokenError("DUPLICATE_TOKEN", { cause }).cause).toBe(cause);
+	});
+});

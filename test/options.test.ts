@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { TOKEN_KINDS } from "./support/handlers.js";
+import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { NOT_STRINGS } from "./support/values.js";
+
+let sqlite: Sqlite;
+beforeAll(() => {
+	sqlite = openSqlite();
+});
+afterAll(() => sqlite.db.close());
+
+const OPTIONS = { expiresIn: 60 };
+
+const except = (...names: string[]) => NOT_STRINGS.filter(([name]) => !names.includes(name));
+
+describe.each(TOKEN_KINDS)(
+	"the arguments of $kind",
+	({ kind, make, maxNameLength, defaultToken }) => {
+		const attempt = (name: unknown, options: unknown) => () =>
+			make(sqlite.auth, name as string, options as typeof OPTIONS);
+
+		test.each(NOT_STRINGS)("refuse %s as the name", (_, name) => {
+			expect(attempt(name, OPTIONS)).toThrow(new TypeError("name must be of type string"));
+		});
+
+		test.each([
+			["the empty string", ""],
+			["a colon", "a:b"],
+			["a leading colon", ":a"],
+			["a NUL", "a\0b"],
+			["a lone surrogate", "a\ud800"],
+			["a name that leaves no room for a token", "a".repeat(maxNameLength + 1)],
+		])("refuse %s as the name", (_, name) => {
+			expect(attempt(name, { ...OPTIONS, length: 1 })).toThrow(
+				new RangeError(
+					`name must be 1 to ${maxNameLength} characters without ":", NUL and lone surrogates`,
+				),
+			);
+		});
+
+		test("take a name of any other characters, up to the longest", () => {
+			expect(attempt("E-Mail bestätigen 🔑 .%_'\"", OPTIONS)).not.toThrow();
+			expect(attempt("a".repeat(maxNameLength), { ...OPTIONS, length: 1 })).not.toThrow();
+		});
+
+		test.each([["a string", "options"] as const, ...NOT_STRINGS])(
+			"refuse %s as the options",
+			(_, options) => {
+				const isObject = typeof options === "object" && options !== null;
+				// An object is taken for options, and then lacks the one that is required.
+				const message = isObject
+					? /^expiresIn must be of type number$|^got$/
+					: /^options must be of type object$/;
+				expect(attempt("name", options)).toThrow(message);
+			},
+		);
+
+		test.each([
+			["a string", "60"] as const,
+			...NOT_STRINGS.filter(([, value]) => typeof value !== "number"),
+		])("refuse %s as expiresIn", (_, expiresIn) => {
+			expect(attempt("name", { expiresIn })).toThrow(
+				new TypeError("expiresIn must be of type number"),
+			);
+		});
+
+		test("refuse options without expiresIn", () => {
+			expect(attempt("name", {})).toThrow(new TypeError("expiresIn must be of type number"));
+		});
+
+		test.each([0, -0, -1, Number.NaN, Infinity, -Infinity, 100_000_000_001])(
+			"refuse an expiresIn of %d seconds",
+			(expiresIn) => {
+				expect(attempt("name", { expiresIn })).toThrow(
+					new RangeError("expiresIn must be more than 0 and at most 100000000000 seconds"),
+				);
+			},
+		);
+
+		test.each([0.001, 1, 60, 100_000_000_000])(
+			"take an expiresIn of %d seconds",
+			async (expiresIn) => {
+				const userId = await sqlite.createUser();
+				const before = Date.now();
+				const token = await make(sqlite.auth, "name", { expiresIn }).issue(userId);
+				expect(token.expiresAt.getTime()).toBeGreaterThanOrEqual(before + expiresIn * 1000);
+				expect(token.expiresAt.getTime()).toBeLessThanOrEqual(Date.now() + expiresIn * 1000);
+			},
+		);
+
+		test.each(NOT_STRINGS.filter(([, value]) => typeof value !== "number" && value !== undefined))(
+			"refuse %s as the length",
+			(_, length) => {
+				expect(attempt("name", { ...OPTIONS, length })).toThrow(
+					new TypeError("length must be of type number"),
+				);
+			},
+		);
+
+		test.each([0, -1, 1.5, Number.NaN, Infinity, 1000])("refuse a length of %d", (length) => {
+			expect(attempt("name", { ...OPTIONS, length })).toThrow(
+				new RangeError(
+					`length must be a whole number from 1 to ${maxNameLength - 3} beside this name`,
+				),
+			);
+		});
+
+		test("take any length that fits an id of 255 characters together with the name", async () => {
+			const userId = await sqlite.createUser(kind.charAt(0));
+			for (const length of [1, 100, maxNameLength - 3]) {
+				const token = await make(sqlite.auth, "name", { ...OPTIONS, length }).issue(userId);
+				expect(`${token}`).toHaveLength(length);
+			}
+			expect(Math.max(...sqlite.keys().map(({ id }) => id.length))).toBe(255);
+			expect(attempt("name", { ...OPTIONS, length: maxNameLength - 2 })).toThrow(RangeError);
+		});
+
+		test.each(except("a function", "undefined"))("refuse %s as generate", (_, generate) => {
+			expect(attempt("name", { ...OPTIONS, generate })).toThrow(
+				new TypeError("generate must be of type function"),
+			);
+		});
+
+		test("take undefined for what is optional", async () => {
+			const userId = await sqlite.createUser();
+			const options = { ...OPTIONS, length: undefined, generate: undefined };
+			expect(`${await make(sqlite.auth, "name", options).issue(userId)}`).toMatch(defaultToken);
+		});
+
+		test("are read once, when the handler is made, and left as they are", async () => {
+			const userId = await sqlite.createUser();
+			const options = Object.freeze({ ...OPTIONS, length: 10 });
+			const copy: { expiresIn: number; length: number } = { ...options };
+			const handler = make(sqlite.auth, "name", copy);
+			copy.length = 0;
+			expect(`${await handler.issue(userId)}`).toHaveLength(10);
+			make(sqlite.auth, "name", options);
+		});
+	},
+);

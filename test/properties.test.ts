@@ -1,0 +1,106 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LuciaTokenError } from "../src/index.js";
+import { tokenError } from "./support/errors.js";
+import { TOKEN_KINDS } from "./support/handlers.js";
+import { openSqlite, type Sqlite } from "./support/sqlite.js";
+
+let sqlite: Sqlite;
+beforeAll(async () => {
+	sqlite = openSqlite();
+	await sqlite.createUser("user");
+});
+afterAll(() => sqlite.db.close());
+
+const VISIBLE = Array.from({ length: 94 }, (_, index) => String.fromCharCode(0x21 + index));
+
+const name = fc
+	.string({ unit: "grapheme", minLength: 1, maxLength: 40 })
+	.filter((value) => !value.includes(":") && !value.includes("\0"));
+const value = fc.string({ unit: fc.constantFrom(...VISIBLE), minLength: 1, maxLength: 100 });
+
+describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
+	const handlerOf = (name: string, value: string) =>
+		make(sqlite.auth, name, { expiresIn: 60, generate: () => value });
+
+	test("what is issued validates once, whatever the name and the value", async () => {
+		await fc.assert(
+			fc.asyncProperty(name, value, async (name, value) => {
+				const handler = handlerOf(name, value);
+				expect(`${await handler.issue("user")}`).toBe(value);
+				expect(`${await handler.getToken(value, "user")}`).toBe(value);
+				expect((await handler.getAllUserTokens("user")).map(String)).toEqual([value]);
+				expect(`${await handler.validate(value, "user")}`).toBe(value);
+				await expect(handler.validate(value, "user")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				expect(sqlite.keys()).toEqual([]);
+			}),
+			{ numRuns: 300 },
+		);
+	});
+
+	test("a value with one character changed, added or dropped never validates", async () => {
+		await fc.assert(
+			fc.asyncProperty(value, fc.nat(), fc.string(), fc.nat(1), async (value, at, insert, drop) => {
+				const position = at % (value.length + 1);
+				const changed = value.slice(0, position) + insert + value.slice(position + drop);
+				fc.pre(changed !== value);
+				const handler = handlerOf("name", value);
+				await handler.issue("user");
+				await expect(handler.validate(changed, "user")).rejects.toEqual(
+					tokenError("INVALID_TOKEN"),
+				);
+				await handler.validate(value, "user");
+			}),
+			{ numRuns: 300 },
+		);
+	});
+
+	test("two types never see each other's tokens", async () => {
+		await fc.assert(
+			fc.asyncProperty(name, name, value, async (first, second, value) => {
+				fc.pre(first !== second);
+				await handlerOf(first, value).issue("user");
+				const other = handlerOf(second, value);
+				for (const use of [other.validate, other.getToken]) {
+					await expect(use(value, "user")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				}
+				expect(await other.getAllUserTokens("user")).toEqual([]);
+				await other.invalidate(value, "user");
+				await other.invalidateAllUserTokens("user");
+				await handlerOf(first, value).validate(value, "user");
+			}),
+			{ numRuns: 300 },
+		);
+	});
+
+	test("anything at all as a token is invalid, and as a user id an unknown user", async () => {
+		const handler = make(sqlite.auth, "name", { expiresIn: 60 });
+		const anything = fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true });
+		await fc.assert(
+			fc.asyncProperty(anything, anything, async (token, userId) => {
+				const [first, second] = [token as string, userId as string];
+				await expect(handler.validate(first, second)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				await expect(handler.getToken(first, second)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				await expect(handler.issue(second)).rejects.toEqual(tokenError("INVALID_USER_ID"));
+				await handler.invalidate(first, second);
+				await handler.invalidateAllUserTokens(second);
+			}),
+			{ numRuns: 300 },
+		);
+	});
+
+	test("anything at all as an argument makes a handler or is a TypeError or a RangeError", () => {
+		const option = fc.anything();
+		fc.assert(
+			fc.property(option, option, option, option, (name, expiresIn, length, generate) => {
+				try {
+					make(sqlite.auth, name as string, { expiresIn, length, generate } as never);
+				} catch (error) {
+					expect([TypeError, RangeError]).toContain((error as Error).constructor);
+					expect(error).not.toBeInstanceOf(LuciaTokenError);
+				}
+			}),
+			{ numRuns: 1000 },
+		);
+	});
+});

@@ -1,0 +1,337 @@
+import type { Adapter } from "lucia-auth";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { idToken, type Token } from "../../src/index.js";
+import { tokenError } from "../support/errors.js";
+import { createFault, DatabaseError, intercept } from "../support/faults.js";
+import { openSqlite } from "../support/sqlite.js";
+
+afterEach(() => {
+	vi.useRealTimers();
+});
+
+const open = async (wrap?: (adapter: Adapter) => Adapter) => {
+	const sqlite = openSqlite(wrap);
+	const userId = await sqlite.createUser("user");
+	const handler = idToken(sqlite.auth, "name", { expiresIn: 60 });
+	sqlite.calls.length = 0;
+	return { sqlite, userId, handler };
+};
+
+const outcome = async (promise: Promise<unknown>): Promise<string> => {
+	try {
+		await promise;
+		return "success";
+	} catch (error) {
+		return (error as Error).message;
+	}
+};
+
+describe("the calls that each operation makes", () => {
+	test("are one for issue and getToken", async () => {
+		const { sqlite, userId, handler } = await open();
+		const token = await handler.issue(userId);
+		await handler.getToken(token);
+		expect(sqlite.calls).toEqual(["setKey", "getKey"]);
+	});
+
+	test("are a look, a claim, a second look, and two deletes for validate", async () => {
+		const { sqlite, userId, handler } = await open();
+		const token = await handler.issue(userId);
+		sqlite.calls.length = 0;
+		await handler.validate(token);
+		expect(sqlite.calls).toEqual([
+			"getKey",
+			"setKey",
+			"getKey",
+			"deleteNonPrimaryKey",
+			"deleteNonPrimaryKey",
+		]);
+	});
+
+	test("are one for a token that does not exist", async () => {
+		const { sqlite, handler } = await open();
+		await expect(handler.validate("unknown")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		await handler.invalidate("unknown");
+		expect(sqlite.calls).toEqual(["getKey", "getKey"]);
+	});
+
+	test("need no claim for an expired token", async () => {
+		vi.useFakeTimers({ now: 1_000_000 });
+		const { sqlite, userId, handler } = await open();
+		const token = await handler.issue(userId);
+		sqlite.calls.length = 0;
+		vi.setSystemTime(2_000_000);
+		await expect(handler.validate(token)).rejects.toEqual(tokenError("EXPIRED_TOKEN"));
+		expect(sqlite.calls).toEqual(["getKey", "deleteNonPrimaryKey"]);
+	});
+});
+
+describe("a claim", () => {
+	test("is a single-use key of the token's user and expiry, under an id that no type can have", async () => {
+		const seen: unknown[] = [];
+		const { sqlite, handler } = await open((adapter) =>
+			intercept(adapter, async (name, run) => {
+				if (name === "deleteNonPrimaryKey") seen.push(sqlite.keys());
+				return run();
+			}),
+		);
+		const token = await handler.issue("user");
+		const key = sqlite.keys()[0];
+		await handler.validate(token);
+		expect(seen[0]).toEqual([{ ...key, id: `:name:${token}` }, key]);
+		expect(sqlite.keys()).toEqual([]);
+	});
+
+	test("that another call holds makes the token invalid, and is left to that call", async () => {
+		const { sqlite, userId, handler } = await open();
+		const token = await handler.issue(userId);
+		const [key] = sqlite.keys();
+		const claim = { ...key, id: `:name:${token}`, user_id: userId };
+		sqlite.insertKey(claim);
+		await expect(handler.validate(token)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		expect(sqlite.keys()).toHaveLength(2);
+	});
+
+	test("of a user who is deleted meanwhile makes the token invalid", async () => {
+		const { sqlite, handler } = await open((adapter) =>
+			intercept(adapter, async (name, run) => {
+				const result = await run();
+				if (name === "getKey") {
+					await adapter.deleteKeysByUserId("user");
+					await adapter.deleteUser("user");
+				}
+				return result;
+			}),
+		);
+		const token = await handler.issue("user");
+		await expect(handler.validate(token)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		expect(sqlite.keys()).toEqual([]);
+	});
+
+	test("does not help a slow loser that read the token before the winner deleted it", async () => {
+		// The loser stops after its first look until the winner has released its claim.
+		let winner: Promise<Token> | undefined;
+		const { sqlite, handler } = await open((adapter) =>
+			intercept(adapter, async (name, run) => {
+				const result = await run();
+				if (name === "getKey" && !winner) {
+					winner = handler.validate(token);
+					await winner;
+				}
+				return result;
+			}),
+		);
+		const token = await handler.issue("user");
+		await expect(handler.validate(token)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		await expect(winner).resolves.toHaveProperty("userId", "user");
+		expect(sqlite.keys()).toEqual([]);
+	});
+
+	test("gives the token that is stored when it is taken, not one that was read before", async () => {
+		// Between the two looks the token is used, and its value issued again to another user.
+		let looks = 0;
+		const { sqlite } = await open((adapter) =>
+			intercept(adapter, async (name, run) => {
+				const result = await run();
+				if (name === "getKey" && ++looks === 1) {
+					await adapter.deleteNonPrimaryKey("name:same");
+					sqlite.insertKey({ id: "name:same", user_id: "other", expires: Date.now() + 60_000 });
+				}
+				return result;
+			}),
+		);
+		await sqlite.createUser("other");
+		const handler = idToken(sqlite.auth, "name", { expiresIn: 60, generate: () => "same" });
+		await handler.issue("user");
+		await expect(handler.validate("same")).resolves.toHaveProperty("userId", "other");
+	});
+});
+
+describe("a fault of the database", () => {
+	const OPERATIONS = {
+		issue: 1,
+		validate: 5,
+		"validate an expired token": 2,
+		getToken: 1,
+		invalidate: 2,
+		getAllUserTokens: 2,
+		invalidateAllUserTokens: 2,
+		deleteExpiredUserTokens: 2,
+	};
+	type Operation = keyof typeof OPERATIONS;
+
+	const run = async (operation: Operation, failing: number, when: "before" | "after") => {
+		vi.useFakeTimers({ now: 1_000_000 });
+		const fault = createFault();
+		const { sqlite, userId, handler } = await open(fault.wrap);
+		const token = await handler.issue(userId);
+		if (operation.includes("xpired")) vi.setSystemTime(2_000_000);
+		const attempt = (): Promise<unknown> => {
+			switch (operation) {
+				case "issue":
+				case "getAllUserTokens":
+				case "invalidateAllUserTokens":
+				case "deleteExpiredUserTokens":
+					return handler[operation](userId);
+				case "validate an expired token":
+					return handler.validate(token);
+				default:
+					return handler[operation](token);
+			}
+		};
+		fault.calls.length = 0;
+		fault.at = failing;
+		fault.when = when;
+		const first = await outcome(attempt());
+		const calls = fault.calls.length;
+		fault.at = -1;
+		const keys = sqlite.keys().map(({ id }) => (id.startsWith(":") ? "claim" : "token"));
+		const retry = await outcome(attempt());
+		return { calls, first, keys: keys.join("+"), retry };
+	};
+
+	test.each(Object.entries(OPERATIONS))("can meet %s at %i calls", async (operation, calls) => {
+		await expect(run(operation as Operation, -1, "before")).resolves.toHaveProperty("calls", calls);
+	});
+
+	const others = Object.keys(OPERATIONS).filter((operation) => operation !== "validate");
+	const cases = others.flatMap((operation) =>
+		Array.from({ length: OPERATIONS[operation as Operation] }, (_, call) => call).flatMap((call) =>
+			(["before", "after"] as const).map((when) => [operation, call, when] as const),
+		),
+	);
+
+	test.each(cases)(
+		"in %s, call %i, %s it takes effect, reaches the caller; a retry does the rest",
+		async (operation, call, when) => {
+			const { first, retry } = await run(operation as Operation, call, when);
+			expect(first).toBe("connection lost");
+			// An expired token whose delete took effect is gone, which the retry says.
+			const gone = operation === "validate an expired token" && call === 1 && when === "after";
+			const expired = operation === "validate an expired token" ? "EXPIRED_TOKEN" : "success";
+			expect(retry).toBe(gone ? "INVALID_TOKEN" : expired);
+		},
+	);
+
+	// Everything that a fault can do to a token under validation. A token is lost, or a claim stays,
+	// only where the answer of the statement that decides never came or the clean-up itself failed.
+	test.each([
+		["the first look", 0, "before", "connection lost", "token", "success"],
+		["the first look", 0, "after", "connection lost", "token", "success"],
+		["the claim", 1, "before", "connection lost", "token", "success"],
+		["the claim", 1, "after", "connection lost", "claim+token", "INVALID_TOKEN"],
+		["the second look", 2, "before", "connection lost", "token", "success"],
+		["the second look", 2, "after", "connection lost", "token", "success"],
+		["the delete", 3, "before", "connection lost", "token", "success"],
+		["the delete", 3, "after", "connection lost", "", "INVALID_TOKEN"],
+		["the release", 4, "before", "success", "claim", "INVALID_TOKEN"],
+		["the release", 4, "after", "success", "", "INVALID_TOKEN"],
+	] as const)(
+		"in validate, at %s (call %i), %s it takes effect: %s",
+		async (_, call, when, first, keys, retry) => {
+			await expect(run("validate", call, when)).resolves.toMatchObject({ first, keys, retry });
+		},
+	);
+
+	test("that is not an Error passes through as it is", async () => {
+		const { handler } = await open((adapter) =>
+			intercept(adapter, async (name, run) => {
+				// eslint-disable-next-line @typescript-eslint/only-throw-error
+				if (name === "setKey") throw "a string";
+				return run();
+			}),
+		);
+		await expect(handler.issue("user")).rejects.toBe("a string");
+	});
+
+	test("passes through as the very error of the adapter", async () => {
+		const error = new DatabaseError("disk full");
+		const { handler } = await open((adapter) =>
+			intercept(adapter, async (name, run) => {
+				if (name !== "setUser") throw error;
+				return run();
+			}),
+		);
+		await expect(handler.issue("user")).rejects.toBe(error);
+		await expect(handler.validate("token")).rejects.toBe(error);
+		await expect(handler.getToken("token")).rejects.toBe(error);
+		await expect(handler.invalidate("token")).rejects.toBe(error);
+		await expect(handler.getAllUserTokens("user")).rejects.toBe(error);
+		await expect(handler.invalidateAllUserTokens("user")).rejects.toBe(error);
+		await expect(handler.deleteExpiredUserTokens("user")).rejects.toBe(error);
+	});
+});
+
+describe("many tokens of one user", () => {
+	const openMany = async (wrap: (adapter: Adapter) => Adapter, count: number) => {
+		const opened = await open(wrap);
+		for (let index = 0; index < count; index++) {
+			opened.sqlite.insertKey({
+				id: `name:${index}`,
+				user_id: "user",
+				expires: Date.now() + 60_000,
+			});
+		}
+		return opened;
+	};
+
+	test("are revoked with at most 8 deletes under way at once", async () => {
+		let underWay = 0;
+		let most = 0;
+		const { sqlite, handler } = await openMany(
+			(adapter) =>
+				intercept(adapter, async (name, run) => {
+					if (name !== "deleteNonPrimaryKey") return run();
+					most = Math.max(most, ++underWay);
+					await new Promise(setImmediate);
+					underWay--;
+					return run();
+				}),
+			100,
+		);
+		await handler.invalidateAllUserTokens("user");
+		expect(sqlite.keys()).toEqual([]);
+		expect(most).toBe(8);
+	});
+
+	test("are left where they are after a delete that failed, and nothing goes on behind the error", async () => {
+		let deletes = 0;
+		const { sqlite, handler } = await openMany(
+			(adapter) =>
+				intercept(adapter, async (name, run) => {
+					if (name !== "deleteNonPrimaryKey") return run();
+					await new Promise(setImmediate);
+					if (++deletes >= 20) throw new DatabaseError("connection lost");
+					return run();
+				}),
+			100,
+		);
+		await expect(handler.invalidateAllUserTokens("user")).rejects.toThrow("connection lost");
+		const left = sqlite.keys().length;
+		expect(left).toBe(81);
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		expect(sqlite.keys()).toHaveLength(left);
+	});
+});
+
+describe("what an adapter finds for an id or a user that differs in letter case", () => {
+	// As under the default collations of MySQL and MariaDB.
+	const ignoringCase = (adapter: Adapter): Adapter => ({
+		...adapter,
+		getKey: (id, shouldDataBeDeleted) => adapter.getKey(id.toLowerCase(), shouldDataBeDeleted),
+		deleteNonPrimaryKey: (id) => adapter.deleteNonPrimaryKey(id.toLowerCase()),
+		getUser: (id) => adapter.getUser(id.toLowerCase()),
+		getKeysByUserId: (id) => adapter.getKeysByUserId(id.toLowerCase()),
+	});
+
+	test("is not what was asked for, and survives", async () => {
+		const { sqlite, handler } = await open(ignoringCase);
+		sqlite.insertKey({ id: "name:abc", user_id: "user", expires: Date.now() + 60_000 });
+		await expect(handler.validate("ABC")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		await expect(handler.getToken("ABC")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		await handler.invalidate("ABC");
+		await handler.invalidateAllUserTokens("USER");
+		await expect(handler.getAllUserTokens("USER")).rejects.toEqual(tokenError("INVALID_USER_ID"));
+		await expect(handler.validate("abc")).resolves.toHaveProperty("userId", "user");
+	});
+});

@@ -1,0 +1,6 @@
+import { expect } from "vitest";
+import { LuciaTokenError, type LuciaTokenErrorMessage } from "../../src/index.js";
+
+/** Matches a `LuciaTokenError` with this message and no other error. */
+export const tokenError = (message: LuciaTokenErrorMessage): unknown =>
+	expect.objectContaining({ constructor: LuciaTokenError, name: "LuciaTokenError", message });

@@ -1,0 +1,47 @@
+import {
+	type IdTokenOptions,
+	idToken,
+	type KeyStore,
+	type LuciaAuth,
+	passwordToken,
+	type Token,
+} from "../../src/index.js";
+
+/** One signature for the handlers of both types, for the behaviour that they share. */
+export interface Handler {
+	readonly issue: (userId: string) => Promise<Token>;
+	readonly validate: (token: string | Token, userId: string) => Promise<Token>;
+	readonly getToken: (token: string | Token, userId: string) => Promise<Token>;
+	readonly invalidate: (token: string | Token, userId: string) => Promise<void>;
+	readonly invalidateToken: (token: string | Token, userId: string) => Promise<void>;
+	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
+	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
+	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
+	readonly getUserTokens: (userId: string) => Promise<Token[]>;
+}
+
+export interface TokenKind {
+	readonly kind: string;
+	readonly make: (auth: LuciaAuth | KeyStore, name: string, options: IdTokenOptions) => Handler;
+	/** The id of the key of a user's token. */
+	readonly keyId: (name: string, userId: string, token: string) => string;
+	readonly defaultToken: RegExp;
+	readonly maxNameLength: number;
+}
+
+export const TOKEN_KINDS: readonly TokenKind[] = [
+	{
+		kind: "idToken",
+		make: idToken,
+		keyId: (name, _userId, token) => `${name}:${token}`,
+		defaultToken: /^[a-zA-Z0-9]{43}$/,
+		maxNameLength: 253,
+	},
+	{
+		kind: "passwordToken",
+		make: passwordToken,
+		keyId: (name, userId, token) => `${name}:${userId}.${token}`,
+		defaultToken: /^[0-9]{8}$/,
+		maxNameLength: 251,
+	},
+];

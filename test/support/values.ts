@@ -1,0 +1,52 @@
+/** What no function of the library takes for a string, by the name under which a test reports it. */
+export const NOT_STRINGS: readonly (readonly [string, unknown])[] = [
+	["undefined", undefined],
+	["null", null],
+	["a boolean", true],
+	["a number", 42],
+	["NaN", Number.NaN],
+	["a bigint", 42n],
+	["a symbol", Symbol("token")],
+	["a function", () => "token"],
+	["an object", {}],
+	["an object without a prototype", Object.create(null)],
+	["an object with a toString", { toString: () => "token" }],
+	[
+		"an object whose getters throw",
+		new Proxy(
+			{},
+			{
+				get: () => {
+					throw new Error("got");
+				},
+			},
+		),
+	],
+	["an array", ["token"]],
+	["a String object", new String("token")],
+	["a Date", new Date(0)],
+	["bytes", new Uint8Array(43)],
+];
+
+/** Strings that are neither a token value nor a user id. */
+export const UNSTORABLE_STRINGS: readonly (readonly [string, string])[] = [
+	["the empty string", ""],
+	["a NUL", "abc\0def"],
+	["a lone high surrogate", "abc\ud800"],
+	["a lone low surrogate", "\udc00abc"],
+	["256 characters", "a".repeat(256)],
+	["10 MB", "a".repeat(10_000_000)],
+];
+
+/** Strings that are not a token value: visible ASCII, no longer than an id. */
+export const NOT_TOKENS: readonly (readonly [string, string])[] = [
+	...UNSTORABLE_STRINGS,
+	["a space", "abc def"],
+	["a trailing space", "abc "],
+	["a line feed at the end", "abc\n"],
+	["a tab", "\tabc"],
+	["DEL", "abc\x7f"],
+	["an accented letter", "abcé"],
+	["a full-width letter", "ａｂｃ"],
+	["an emoji", "🔑"],
+];

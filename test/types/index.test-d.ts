@@ -1,0 +1,156 @@
+import lucia, { type Auth, type SingleUseKey as LuciaSingleUseKey } from "lucia-auth";
+import { node } from "lucia-auth/middleware";
+import type * as published from "published";
+import { describe, expectTypeOf, test } from "vitest";
+import {
+	type IdTokenOptions,
+	type IdTokenWrapper,
+	idToken,
+	type KeyStore,
+	LuciaTokenError,
+	type LuciaTokenErrorMessage,
+	type PasswordTokenOptions,
+	type PasswordTokenWrapper,
+	passwordToken,
+	type SingleUseKey,
+	Token,
+} from "../../src/index.js";
+
+declare const auth: Auth;
+declare const store: KeyStore;
+declare const idHandler: IdTokenWrapper;
+declare const passwordHandler: PasswordTokenWrapper;
+declare const token: Token;
+
+const configured = () =>
+	lucia({
+		adapter: null as never,
+		env: "DEV",
+		middleware: node(),
+		transformDatabaseUser: ({ id, username }) => ({ userId: id, username }),
+	});
+
+describe("idToken and passwordToken", () => {
+	test("take a Lucia Auth, however configured, or a KeyStore", () => {
+		expectTypeOf(idToken).toBeCallableWith(auth, "name", { expiresIn: 60 });
+		expectTypeOf(idToken).toBeCallableWith(configured(), "name", { expiresIn: 60 });
+		expectTypeOf(idToken).toBeCallableWith(store, "name", { expiresIn: 60 });
+		expectTypeOf(passwordToken).toBeCallableWith(auth, "name", { expiresIn: 60, length: 6 });
+		expectTypeOf(passwordToken).toBeCallableWith(store, "name", {
+			expiresIn: 60,
+			length: undefined,
+			generate: undefined,
+		});
+	});
+
+	test("take nothing else", () => {
+		// @ts-expect-error a string is no Auth
+		idToken("auth", "name", { expiresIn: 60 });
+		// @ts-expect-error an empty object is no Auth
+		idToken({}, "name", { expiresIn: 60 });
+		// @ts-expect-error a name is a string
+		idToken(auth, 1, { expiresIn: 60 });
+		// @ts-expect-error options are required
+		idToken(auth, "name");
+		// @ts-expect-error expiresIn is required
+		idToken(auth, "name", {});
+		// @ts-expect-error expiresIn is a number
+		idToken(auth, "name", { expiresIn: "60" });
+		// @ts-expect-error length is a number
+		passwordToken(auth, "name", { expiresIn: 60, length: "8" });
+		// @ts-expect-error generate returns a string
+		passwordToken(auth, "name", { expiresIn: 60, generate: () => 1 });
+		// @ts-expect-error there is no such option
+		idToken(auth, "name", { expiresIn: 60, expires: 1 });
+	});
+
+	test("are declared exactly, not as any", () => {
+		expectTypeOf(idToken).returns.toEqualTypeOf<IdTokenWrapper>();
+		expectTypeOf(passwordToken).returns.toEqualTypeOf<PasswordTokenWrapper>();
+		expectTypeOf(idToken).parameter(2).toEqualTypeOf<IdTokenOptions>();
+		expectTypeOf(passwordToken).parameter(2).toEqualTypeOf<PasswordTokenOptions>();
+		expectTypeOf<IdTokenOptions["generate"]>().not.toBeAny();
+	});
+});
+
+describe("the handlers", () => {
+	test("return promises of what their names say", () => {
+		expectTypeOf(idHandler.issue).toEqualTypeOf<(userId: string) => Promise<Token>>();
+		expectTypeOf(idHandler.validate).returns.resolves.toEqualTypeOf<Token>();
+		expectTypeOf(idHandler.getToken).returns.resolves.toEqualTypeOf<Token>();
+		expectTypeOf(idHandler.invalidate).returns.resolves.toEqualTypeOf<void>();
+		expectTypeOf(idHandler.invalidateAllUserTokens).returns.resolves.toEqualTypeOf<void>();
+		expectTypeOf(idHandler.getAllUserTokens).returns.resolves.toEqualTypeOf<Token[]>();
+		expectTypeOf(passwordHandler.validate).parameters.toEqualTypeOf<[string | Token, string]>();
+		expectTypeOf(passwordHandler.getToken).parameters.toEqualTypeOf<[string | Token, string]>();
+		expectTypeOf(passwordHandler.invalidate).parameters.toEqualTypeOf<[string | Token, string]>();
+	});
+
+	test("require the user of a password token", () => {
+		// @ts-expect-error a password token is nothing without its user
+		void (() => passwordHandler.validate("12345678"));
+		// @ts-expect-error a user id is a string
+		void (() => idHandler.issue(1));
+		// @ts-expect-error a token is a string or a Token
+		void (() => idHandler.validate(null));
+	});
+
+	test("can stand where those of 1.0.2 stood", () => {
+		type Published<T extends (...args: never[]) => unknown> = Omit<
+			{ [Name in keyof ReturnType<T>]: ReturnType<T>[Name] },
+			never
+		>;
+		type Parameters102<T> = {
+			[Name in keyof T]: T[Name] extends (...a: infer A) => unknown ? A : 0;
+		};
+		expectTypeOf<Parameters102<Published<typeof published.idToken>>>().toExtend<{
+			[Name in keyof Published<typeof published.idToken>]: Parameters<IdTokenWrapper[Name]>;
+		}>();
+		expectTypeOf<Parameters102<Published<typeof published.passwordToken>>>().toExtend<{
+			[Name in keyof Published<typeof published.passwordToken>]: Parameters<
+				PasswordTokenWrapper[Name]
+			>;
+		}>();
+		expectTypeOf<Parameters<typeof published.idToken>[1]>().toEqualTypeOf<string>();
+		expectTypeOf<Parameters<typeof published.idToken>[2]>().toExtend<IdTokenOptions>();
+		expectTypeOf<Parameters<typeof published.passwordToken>[2]>().toExtend<PasswordTokenOptions>();
+	});
+});
+
+describe("Token", () => {
+	test("has the members of 1.0.2 with their types", () => {
+		expectTypeOf<Token["toString"]>().toEqualTypeOf<published.Token["toString"]>();
+		expectTypeOf(token.userId).toEqualTypeOf<published.Token["userId"]>();
+		expectTypeOf(token.expiresAt).toEqualTypeOf<published.Token["expiresAt"]>();
+		expectTypeOf(token.expired).toEqualTypeOf<published.Token["expired"]>();
+		expectTypeOf(token.key).toEqualTypeOf<published.Token["key"]>();
+		expectTypeOf(Token).constructorParameters.toEqualTypeOf<
+			ConstructorParameters<typeof published.Token>
+		>();
+	});
+
+	test("has a key of the shape of Lucia's SingleUseKey", () => {
+		expectTypeOf<SingleUseKey>().toEqualTypeOf<LuciaSingleUseKey>();
+	});
+
+	test("is read-only", () => {
+		// @ts-expect-error the user is not to be changed
+		void (() => (token.userId = "other"));
+		// @ts-expect-error the expiry is not to be changed
+		void (() => (token.expiresAt = new Date()));
+	});
+});
+
+describe("LuciaTokenError", () => {
+	test("has one of the four messages", () => {
+		expectTypeOf<LuciaTokenErrorMessage>().toEqualTypeOf<
+			"INVALID_TOKEN" | "EXPIRED_TOKEN" | "INVALID_USER_ID" | "DUPLICATE_TOKEN"
+		>();
+		expectTypeOf<LuciaTokenError["message"]>().toEqualTypeOf<LuciaTokenErrorMessage>();
+		expectTypeOf<LuciaTokenError["message"]>().toEqualTypeOf<
+			published.LuciaTokenError["message"]
+		>();
+		// @ts-expect-error there is no such message
+		void (() => new LuciaTokenError("UNKNOWN"));
+	});
+});
