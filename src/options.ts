@@ -25,7 +25,7 @@ export interface Settings {
 	readonly generate: (prefix: string) => string;
 }
 
-type Unchecked<T> = { [Key in keyof T]?: unknown };
+type Unchecked = { [Option in keyof TokenOptions]?: unknown };
 
 interface Defaults {
 	readonly length: number;
@@ -40,23 +40,21 @@ const MAX_EXPIRES_IN = 1e11;
 interface Types {
 	string: string;
 	number: number;
-	function: (length?: number) => unknown;
-	object: object;
+	function: NonNullable<TokenOptions["generate"]>;
 }
 
-function checkType<Type extends keyof Types>(
+// One sentence says the type and the range; the class of the error says which of them it was.
+function check<Type extends keyof Types>(
 	option: string,
 	value: unknown,
 	type: Type,
+	inRange: (value: Types[Type]) => boolean,
+	expected: string,
 ): asserts value is Types[Type] {
-	if (typeof value !== type || value === null) {
-		throw new TypeError(`${option} must be of type ${type}`);
-	}
+	const ofType = typeof value === type;
+	if (ofType && inRange(value as Types[Type])) return;
+	throw new (ofType ? RangeError : TypeError)(`${option} must be ${expected}`);
 }
-
-const checkRange = (option: string, inRange: boolean, range: string): void => {
-	if (!inRange) throw new RangeError(`${option} must be ${range}`);
-};
 
 /**
  * Checks the name and the options of a handler and fills in the defaults, once, when the handler is
@@ -67,42 +65,46 @@ const checkRange = (option: string, inRange: boolean, range: string): void => {
  */
 export const checkOptions = (name: unknown, options: unknown, defaults: Defaults): Settings => {
 	const room = MAX_KEY_ID_LENGTH - defaults.overhead;
-	checkType("name", name, "string");
-	checkRange(
+	check(
 		"name",
-		isStorable(name) && name.length < room && !name.includes(":"),
-		`1 to ${room - 1} characters without ":", NUL and lone surrogates`,
+		name,
+		"string",
+		(name) => isStorable(name) && name.length < room && !name.includes(":"),
+		`a string of 1 to ${room - 1} characters without ":", NUL and lone surrogates`,
 	);
 
-	checkType("options", options, "object");
-	const { expiresIn, length = defaults.length, generate }: Unchecked<TokenOptions> = options;
-
-	checkType("expiresIn", expiresIn, "number");
-	checkRange(
+	// Without an object at all, it is the required option that is missing.
+	const { expiresIn, length = defaults.length, generate } = Object(options) as Unchecked;
+	check(
 		"expiresIn",
-		expiresIn > 0 && expiresIn <= MAX_EXPIRES_IN,
-		`more than 0 and at most ${MAX_EXPIRES_IN} seconds`,
+		expiresIn,
+		"number",
+		(seconds) => seconds > 0 && seconds <= MAX_EXPIRES_IN,
+		`a number of seconds, more than 0 and at most ${MAX_EXPIRES_IN}`,
 	);
-
-	checkType("length", length, "number");
 	const maxLength = room - name.length;
-	checkRange(
+	check(
 		"length",
-		Number.isInteger(length) && length > 0 && length <= maxLength,
-		`a whole number from 1 to ${maxLength} beside this name`,
+		length,
+		"number",
+		(length) => Number.isInteger(length) && length > 0 && length <= maxLength,
+		`a whole number from 1 to ${maxLength}`,
 	);
+	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
 
-	if (generate !== undefined) checkType("generate", generate, "function");
 	return {
 		expiresIn,
 		length,
 		generate: (prefix) => {
-			const value = generate ? generate(length) : generateRandomString(length, defaults.alphabet);
-			checkType("what generate returns", value, "string");
-			checkRange(
+			const value: unknown = generate
+				? generate(length)
+				: generateRandomString(length, defaults.alphabet);
+			check(
 				"what generate returns",
-				isTokenValue(value, prefix),
-				`visible ASCII (0x21 to 0x7E) that fits an id of ${MAX_KEY_ID_LENGTH} characters`,
+				value,
+				"string",
+				(value) => isTokenValue(value, prefix),
+				`a string of 1 to ${MAX_KEY_ID_LENGTH - prefix.length} visible ASCII characters`,
 			);
 			return value;
 		},

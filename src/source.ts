@@ -1,15 +1,16 @@
 import type { KeyStore } from "./key-store.js";
 import { type LuciaAuth, luciaStore } from "./stores/lucia.js";
 
+const has = (source: unknown, member: string): boolean => member in Object(source);
+
 /**
  * The store behind the first argument of `idToken()` and `passwordToken()`.
  *
  * @throws TypeError it is neither a `KeyStore` nor an initialized Lucia `Auth`
  */
 export const toKeyStore = (source: LuciaAuth | KeyStore): KeyStore => {
-	if (typeof source === "object" && source !== null) {
-		if ("consume" in source) return source;
-		if ("adapter" in source) return luciaStore(source);
-	}
+	// Whatever has the one is a store, even where it has the other, too.
+	if (has(source, "consume")) return source as KeyStore;
+	if (has(source, "adapter")) return luciaStore(source as LuciaAuth);
 	throw new TypeError("auth must be an initialized Lucia Auth or a KeyStore");
 };

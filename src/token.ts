@@ -58,12 +58,7 @@ export class Token {
 	}
 
 	// For console.log and util.inspect, which can be told to call accessors.
-	[Symbol.for("nodejs.util.inspect.custom")](
-		_depth: number,
-		options: object,
-		inspect: (value: object, options: object) => string,
-	): string {
-		const { userId, expiresAt, expired } = this;
-		return `Token ${inspect({ userId, expiresAt, expired }, options)}`;
+	[Symbol.for("nodejs.util.inspect.custom")](): object {
+		return { ...this, expired: this.expired };
 	}
 }

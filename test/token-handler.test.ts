@@ -17,6 +17,9 @@ afterEach(() => {
 	sqlite.db.close();
 });
 
+const generated = (prefix: string) =>
+	`what generate returns must be a string of 1 to ${255 - prefix.length} visible ASCII characters`;
+
 describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 	const open = async (name = "name") => {
 		const handler = make(sqlite.auth, name, { expiresIn: MINUTE });
@@ -91,7 +94,7 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 				generate: () => value as string,
 			});
 			await expect(handler.issue(userId)).rejects.toEqual(
-				new TypeError("what generate returns must be of type string"),
+				new TypeError(generated(keyId("name", userId, ""))),
 			);
 			expect(sqlite.keys()).toEqual([]);
 		});
@@ -100,9 +103,7 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 			const { userId } = await open();
 			const handler = make(sqlite.auth, "name", { expiresIn: MINUTE, generate: () => value });
 			await expect(handler.issue(userId)).rejects.toEqual(
-				new RangeError(
-					"what generate returns must be visible ASCII (0x21 to 0x7E) that fits an id of 255 characters",
-				),
+				new RangeError(generated(keyId("name", userId, ""))),
 			);
 			expect(sqlite.keys()).toEqual([]);
 		});

@@ -67,7 +67,7 @@ describe("Token", () => {
 	test("shows its user, its expiry and whether that is over when it is printed", () => {
 		const token = new Token(SECRET, keyOf(new Date(0)));
 		expect(inspect(token)).toBe(
-			"Token { userId: 'user', expiresAt: 1970-01-01T00:00:00.000Z, expired: true }",
+			"{ userId: 'user', expiresAt: 1970-01-01T00:00:00.000Z, expired: true }",
 		);
 		expect(JSON.stringify(token)).toBe('{"userId":"user","expiresAt":"1970-01-01T00:00:00.000Z"}');
 	});

@@ -29,16 +29,6 @@ const MAX_CONCURRENT_DELETES = 8;
 
 const keepData = async (): Promise<boolean> => false;
 
-const hasMessage = (error: unknown, message: string): boolean =>
-	error instanceof Error && error.message === message;
-
-// What adapters pass on as it comes: Prisma's error on PostgreSQL, whose message does not name the
-// field that adapter-prisma looks for, and PostgreSQL's own where its messages are not in English.
-const DUPLICATE_CODES: readonly unknown[] = ["P2002", "23505"];
-
-const hasDuplicateCode = (error: unknown): boolean =>
-	error instanceof Error && "code" in error && DUPLICATE_CODES.includes(error.code);
-
 const toStoredKey = ({
 	id,
 	user_id,
@@ -87,44 +77,35 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 				expires,
 			});
 		} catch (cause) {
-			if (hasMessage(cause, "AUTH_DUPLICATE_KEY_ID")) {
-				throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
-			}
-			if (hasMessage(cause, "AUTH_INVALID_USER_ID")) {
+			const { message, code } = Object(cause) as { message?: unknown; code?: unknown };
+			if (message === "AUTH_INVALID_USER_ID")
 				throw new LuciaTokenError("INVALID_USER_ID", { cause });
-			}
-			// Without a cause: PostgreSQL's detail holds the id, and with it the token.
-			if (hasDuplicateCode(cause)) throw new LuciaTokenError("DUPLICATE_TOKEN");
+			if (message === "AUTH_DUPLICATE_KEY_ID")
+				throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
+			// What adapters pass on as it comes: Prisma's error on PostgreSQL, in whose message
+			// adapter-prisma looks for the field in vain, and PostgreSQL's own where its messages are not
+			// in English. Not as a cause: the detail holds the id, and with it the token.
+			if (code === "P2002" || code === "23505") throw new LuciaTokenError("DUPLICATE_TOKEN");
 			throw cause;
 		}
 	};
 
-	// A claim that stays behind keeps its token from being used and expires with it. To throw would
-	// report a token as not used that was, or hide the error that matters.
-	const release = async (claim: string): Promise<void> => {
-		try {
-			await adapter.deleteNonPrimaryKey(claim);
-		} catch {}
-	};
-
 	const getAllOfKnownUser = async (userId: string, prefix: string): Promise<StoredKey[]> => {
-		const rows = await adapter.getKeysByUserId(userId);
-		return rows
-			.filter((row) => row.user_id === userId && row.id.startsWith(prefix))
-			.map(toStoredKey)
-			.filter((key) => key !== null);
+		const keys = (await adapter.getKeysByUserId(userId)).map(toStoredKey);
+		return keys.filter(
+			(key) => key !== null && key.userId === userId && key.id.startsWith(prefix),
+		) as StoredKey[];
 	};
 
-	// Ends when the last delete under way has ended, so that nothing goes on after an error.
+	// In batches, each of which ends before an error is thrown: nothing goes on behind it.
 	const deleteAll = async (keys: readonly StoredKey[]): Promise<void> => {
-		const queue = keys.values();
-		const worker = async (): Promise<void> => {
-			for (const key of queue) await adapter.deleteNonPrimaryKey(key.id);
-		};
-		const results = await Promise.allSettled(
-			Array.from({ length: MAX_CONCURRENT_DELETES }, worker),
-		);
-		for (const result of results) if (result.status === "rejected") throw result.reason;
+		for (let start = 0; start < keys.length; start += MAX_CONCURRENT_DELETES) {
+			const batch = keys.slice(start, start + MAX_CONCURRENT_DELETES);
+			const results = await Promise.allSettled(
+				batch.map(({ id }) => adapter.deleteNonPrimaryKey(id)),
+			);
+			for (const result of results) if (result.status === "rejected") throw result.reason;
+		}
 	};
 
 	return {
@@ -158,7 +139,9 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 				if (key) await adapter.deleteNonPrimaryKey(id);
 				return key;
 			} finally {
-				await release(claim);
+				// A claim that stays behind keeps its token from being used, and a sweep clears it. To throw
+				// would report a token as not used that was, or hide the error that matters.
+				await adapter.deleteNonPrimaryKey(claim).catch(() => {});
 			}
 		},
 

@@ -1,0 +1,94 @@
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+// The package as its users get it: packed, installed into an empty folder, compiled there with
+// `strict` and without `skipLibCheck`, and run.
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+interface Manifest {
+	devDependencies: Record<string, string>;
+}
+
+let folder = "";
+let versions: Record<string, string> = {};
+let tarball = "";
+
+beforeAll(async () => {
+	folder = await mkdtemp(join(tmpdir(), "lucia-auth-tokens-"));
+	const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Manifest;
+	versions = manifest.devDependencies;
+	const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
+		cwd: root,
+	});
+	const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
+	tarball = join(folder, packed.filename);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const install = async (consumer: string, names: readonly string[]) => {
+	const cwd = join(folder, consumer);
+	await mkdir(cwd);
+	await copyFile(new URL(`consumers/${consumer}.ts`, import.meta.url), join(cwd, "index.ts"));
+	await writeFile(join(cwd, "package.json"), '{ "private": true, "type": "module" }');
+	const packages = names.map((name) => `${name}@${versions[name] ?? "missing"}`);
+	await run("npm", ["install", "--no-audit", "--no-fund", tarball, ...packages], { cwd });
+	return cwd;
+};
+
+const compileAndRun = async (cwd: string, environment: readonly string[]) => {
+	const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+	const flags = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false"];
+	const target = ["--module", "nodenext", "--target", "es2022", ...environment];
+	const compiled = await run(process.execPath, [compiler, ...flags, ...target, "index.ts"], {
+		cwd,
+	}).catch((error: unknown) => error as { stdout: string });
+	expect(compiled.stdout).toBe("");
+	return run(process.execPath, ["index.js"], { cwd });
+};
+
+describe("the packed package", () => {
+	test("compiles and runs beside Lucia and its adapter", async () => {
+		const cwd = await install("with-lucia", [
+			"lucia-auth",
+			"@lucia-auth/adapter-sqlite",
+			"libsql",
+			"@types/node",
+			"@types/express",
+			"@types/better-sqlite3",
+		]);
+		await expect(compileAndRun(cwd, ["--types", "node"])).resolves.toHaveProperty(
+			"stdout",
+			"works\n",
+		);
+	});
+
+	test("compiles and runs without Lucia, and installs nothing else", async () => {
+		const cwd = await install("without-lucia", []);
+		const { stdout } = await run("npm", ["ls", "--all", "--parseable"], { cwd });
+		expect(stdout.trim().split("\n")).toHaveLength(2);
+		await expect(compileAndRun(cwd, ["--lib", "es2022,dom"])).resolves.toHaveProperty(
+			"stdout",
+			"works\n",
+		);
+	});
+
+	test("holds what is built, what is to be read, and nothing else", async () => {
+		const { stdout } = await run("tar", ["-tzf", tarball]);
+		const files = stdout.trim().split("\n").sort();
+		expect(files.filter((file) => !file.startsWith("package/dist/"))).toEqual([
+			"package/CHANGELOG.md",
+			"package/LICENSE",
+			"package/README.md",
+			"package/package.json",
+		]);
+		expect(files).toContain("package/dist/index.js");
+		expect(files).toContain("package/dist/index.d.ts");
+	});
+});

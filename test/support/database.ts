@@ -1,0 +1,50 @@
+import lucia, {
+	type Adapter,
+	type Auth,
+	type KeySchema,
+	type LuciaErrorConstructor,
+} from "lucia-auth";
+import type { KeyStore } from "../../src/index.js";
+import { luciaStore } from "../../src/stores/lucia.js";
+import type { KeyStoreHarness } from "../../src/testing.js";
+
+/** A schema or database of the suite's own, and the stores on it. */
+export interface Database {
+	/** Lucia on its adapter: the default store. */
+	readonly defaultSource: Auth;
+	readonly nativeSource: KeyStore;
+	/** Every statement of a store since the last `statements.length = 0`. */
+	readonly statements: string[];
+	/** Runs a statement past the stores; with `?` for a value. */
+	sql(text: string, values?: unknown[]): Promise<unknown[]>;
+	keys(): Promise<KeySchema[]>;
+	/** Drops what was made. */
+	close(): Promise<void>;
+}
+
+export const createAuth = (adapter: (error: LuciaErrorConstructor) => Adapter): Auth =>
+	lucia({ adapter, env: "DEV" }) as Auth;
+
+/** The store that a handler makes of its first argument. */
+export const toStore = (source: Auth | KeyStore): KeyStore =>
+	"consume" in source ? source : luciaStore(source);
+
+/** What the exported cases ask for. */
+export const toHarness = (
+	{ sql, keys }: Pick<Database, "sql" | "keys">,
+	source: Auth | KeyStore,
+): KeyStoreHarness => ({
+	store: toStore(source),
+	createUser: async (id) => {
+		await sql("INSERT INTO auth_user (id) VALUES (?)", [id]);
+	},
+	insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
+		// Every database takes the words TRUE and FALSE, not every driver a boolean.
+		await sql(
+			`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
+			VALUES (?, ?, ${primary_key}, ?, ?)`,
+			[id, user_id, hashed_password, expires],
+		);
+	},
+	getRows: async (userId) => (await keys()).filter((row) => row.user_id === userId),
+});

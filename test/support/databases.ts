@@ -1,0 +1,186 @@
+import { betterSqlite3 as sqliteAdapter } from "@lucia-auth/adapter-sqlite";
+import { mysql2 as mysqlAdapter } from "@lucia-auth/adapter-mysql";
+import { pg as pgAdapter } from "@lucia-auth/adapter-postgresql";
+import Libsql from "libsql";
+import type { KeySchema } from "lucia-auth";
+import mysql from "mysql2/promise";
+import postgres from "pg";
+import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
+import { mysql2 } from "../../src/stores/mysql2.js";
+import { pg } from "../../src/stores/pg.js";
+import { createAuth, type Database } from "./database.js";
+
+export interface OpenOptions {
+	/** Whether the schema has foreign keys. @default true */
+	readonly foreignKeys?: boolean;
+	/** The collation of all text, MySQL and MariaDB alone. @default the server's */
+	readonly collation?: string;
+}
+
+// A user's attributes may be named as the columns of a key.
+const schema = (text: string, boolean: string, reference: string) => [
+	`CREATE TABLE auth_user (
+		id ${text} NOT NULL PRIMARY KEY,
+		username ${text}, user_id ${text}, hashed_password ${text}, primary_key ${boolean}, expires BIGINT
+	)`,
+	`CREATE TABLE auth_session (
+		id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
+		active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL
+	)`,
+	`CREATE TABLE auth_key (
+		id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
+		primary_key ${boolean} NOT NULL, hashed_password ${text}, expires BIGINT
+		${reference && `, ${reference}`}
+	)`,
+	"CREATE INDEX auth_key_user_id ON auth_key (user_id)",
+];
+
+const REFERENCE = "FOREIGN KEY (user_id) REFERENCES auth_user (id)";
+
+const unique = (): string => `lucia_tokens_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
+
+const toKey = (row: KeySchema): KeySchema => ({
+	...row,
+	primary_key: Boolean(row.primary_key),
+	expires: row.expires === null ? null : Number(row.expires),
+});
+
+/** What a `Database` of better-sqlite3 and of libsql have in common. */
+export type SqliteDb = Libsql.Database;
+
+export const openSqliteDb = async (
+	db: SqliteDb,
+	{ foreignKeys = true }: OpenOptions = {},
+): Promise<Database> => {
+	db.pragma(`foreign_keys = ${foreignKeys ? "ON" : "OFF"}`);
+	db.exec(schema("TEXT", "INTEGER", foreignKeys ? REFERENCE : "").join(";"));
+	const statements: string[] = [];
+	const counted = new Proxy(db, {
+		get: (_target, name) => {
+			if (name !== "prepare") return Reflect.get(db, name) as unknown;
+			return (sql: string) => {
+				const statement = db.prepare(sql);
+				const count =
+					(method: "all" | "run") =>
+					(values: unknown[]): unknown => {
+						statements.push(sql);
+						return statement[method](values);
+					};
+				return { all: count("all"), run: count("run") };
+			};
+		},
+	});
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => {
+		const statement = db.prepare(text);
+		return /^\s*(SELECT|EXPLAIN)/.test(text) ? statement.all(values) : [statement.run(values)];
+	};
+	return {
+		defaultSource: createAuth(sqliteAdapter(counted as never)),
+		nativeSource: betterSqlite3(counted as never),
+		statements,
+		sql,
+		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
+		close: async () => {
+			db.close();
+		},
+	};
+};
+
+export const openLibsql = (options?: OpenOptions): Promise<Database> =>
+	openSqliteDb(new Libsql(":memory:"), options);
+
+export const openPostgres = async (
+	url: string,
+	{ foreignKeys = true }: OpenOptions = {},
+	config: postgres.PoolConfig = {},
+): Promise<Database & { readonly pool: postgres.Pool }> => {
+	const name = unique();
+	const pool = new postgres.Pool({
+		connectionString: url,
+		...config,
+		options: `-c search_path=${name} ${config.options ?? ""}`,
+	});
+	await pool.query(`CREATE SCHEMA ${name}`);
+	for (const text of schema("VARCHAR(255)", "BOOLEAN", foreignKeys ? REFERENCE : "")) {
+		await pool.query(text);
+	}
+	const statements: string[] = [];
+	const counted = {
+		query: (query: string | postgres.QueryConfig, values?: unknown[]) => {
+			statements.push(typeof query === "string" ? query : query.text);
+			return pool.query(query, values);
+		},
+	};
+	// SQL of the tests is written with question marks, for all databases.
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => {
+		let n = 0;
+		return (
+			await pool.query(
+				text.replace(/\?/g, () => `$${++n}`),
+				values,
+			)
+		).rows as unknown[];
+	};
+	return {
+		pool,
+		defaultSource: createAuth(pgAdapter(counted as never)),
+		nativeSource: pg(counted),
+		statements,
+		sql,
+		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
+		close: async () => {
+			await pool.query(`DROP SCHEMA ${name} CASCADE`);
+			await pool.end();
+		},
+	};
+};
+
+export const openMysql = async (
+	url: string,
+	{ foreignKeys = true, collation }: OpenOptions = {},
+	config: mysql.PoolOptions = {},
+): Promise<Database & { readonly pool: mysql.Pool }> => {
+	const name = unique();
+	const server = await mysql.createConnection(url);
+	await server.query(`CREATE DATABASE ${name} ${collation ? `COLLATE ${collation}` : ""}`);
+	await server.end();
+	const { hostname, port, username, password } = new URL(url);
+	const pool = mysql.createPool({
+		host: hostname,
+		port: Number(port || 3306),
+		user: decodeURIComponent(username),
+		password: decodeURIComponent(password),
+		database: name,
+		...config,
+	});
+	for (const text of schema("VARCHAR(255)", "TINYINT(1)", foreignKeys ? REFERENCE : "")) {
+		await pool.query(text);
+	}
+	const statements: string[] = [];
+	const counted = {
+		query: (text: string, values: string[]) => {
+			statements.push(text);
+			return pool.query(text, values);
+		},
+		execute: (text: string, values: string[]) => {
+			statements.push(text);
+			return pool.execute(text, values);
+		},
+	};
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => {
+		const [rows] = await pool.query(text, values);
+		return rows as unknown[];
+	};
+	return {
+		pool,
+		defaultSource: createAuth(mysqlAdapter(counted as never)),
+		nativeSource: mysql2(counted),
+		statements,
+		sql,
+		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
+		close: async () => {
+			await pool.query(`DROP DATABASE ${name}`);
+			await pool.end();
+		},
+	};
+};

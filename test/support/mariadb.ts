@@ -1,0 +1,68 @@
+import { chownSync, existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { delimiter, join } from "node:path";
+import mysql from "mysql2/promise";
+import { freePort, isRoot, run, type Server, start, temporaryFolder } from "./server.js";
+
+const answers = async (uri: string): Promise<void> => {
+	const connection = await mysql.createConnection({ uri, connectTimeout: 3000 });
+	await connection.end();
+};
+
+const find = (...names: string[]): string | undefined =>
+	[...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]
+		.flatMap((folder) => names.map((name) => join(folder, name)))
+		.find((path) => existsSync(path));
+
+const startOwn = async (install: string, server: string): Promise<Server> => {
+	const data = temporaryFolder("mariadb");
+	const port = await freePort();
+	const url = `mysql://root@127.0.0.1:${port}/`;
+	// MariaDB runs as root only where it is told a user to become.
+	const user = isRoot ? ["--user=mysql"] : [];
+	if (isRoot) {
+		const id = (flag: string) => Number(execFileSync("id", [flag, "mysql"]).toString());
+		chownSync(data.path, id("-u"), id("-g"));
+	}
+	// Debian's configuration names a socket and a log of the machine's own server.
+	const common = ["--no-defaults", `--datadir=${data.path}`, ...user];
+	try {
+		await run(install, [...common, "--auth-root-authentication-method=normal"]);
+		const options = [
+			...common,
+			`--port=${port}`,
+			"--bind-address=127.0.0.1",
+			`--socket=${join(data.path, "socket")}`,
+			`--pid-file=${join(data.path, "pid")}`,
+		];
+		const stop = await start(server, options, () => answers(url));
+		return { url, stop: () => stop().finally(data.remove) };
+	} catch (error) {
+		data.remove();
+		throw error;
+	}
+};
+
+/**
+ * `MYSQL_URL` where it is set, else the server on the usual local port, else a MariaDB of its own
+ * from this machine's binaries.
+ *
+ * @returns undefined where there is none of them
+ * @throws Error the server that `MYSQL_URL` names does not answer
+ */
+export const findMariadb = async (): Promise<Server | undefined> => {
+	const stop = async (): Promise<void> => {};
+	const given = process.env["MYSQL_URL"];
+	if (given) {
+		await answers(given);
+		return { url: given, stop };
+	}
+	const local = "mysql://root@127.0.0.1:3306/";
+	try {
+		await answers(local);
+		return { url: local, stop };
+	} catch {}
+	const install = find("mariadb-install-db");
+	const server = find("mariadbd");
+	return install && server ? startOwn(install, server) : undefined;
+};

@@ -1,0 +1,69 @@
+import { chownSync, existsSync, readdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { delimiter, join } from "node:path";
+import pg from "pg";
+import { freePort, isRoot, run, type Server, start, temporaryFolder } from "./server.js";
+
+const answers = async (connectionString: string): Promise<void> => {
+	const client = new pg.Client({ connectionString, connectionTimeoutMillis: 3000 });
+	await client.connect();
+	await client.end();
+};
+
+// Debian keeps its binaries out of the path, newest version last.
+const binaries = (): string | undefined => {
+	const debian = "/usr/lib/postgresql";
+	const versions = existsSync(debian) ? readdirSync(debian).sort() : [];
+	return [
+		...(process.env["PATH"] ?? "").split(delimiter),
+		...versions.reverse().map((version) => join(debian, version, "bin")),
+	].find((folder) => existsSync(join(folder, "initdb")));
+};
+
+const startOwn = async (folder: string): Promise<Server> => {
+	const data = temporaryFolder("postgres");
+	const port = await freePort();
+	// PostgreSQL refuses to run as root.
+	const as = isRoot ? ["runuser", "-u", "postgres", "--"] : ["env"];
+	if (isRoot) {
+		const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"]).toString());
+		chownSync(data.path, id("-u"), id("-g"));
+	}
+	const [command = "", ...before] = as;
+	const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+	try {
+		const args = ["-D", data.path, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
+		await run(command, [...before, join(folder, "initdb"), ...args]);
+		const options = ["-D", data.path, "-p", `${port}`, "-h", "127.0.0.1", "-k", data.path, "-F"];
+		const stop = await start(command, [...before, join(folder, "postgres"), ...options], () =>
+			answers(url),
+		);
+		return { url, stop: () => stop().finally(data.remove) };
+	} catch (error) {
+		data.remove();
+		throw error;
+	}
+};
+
+/**
+ * `POSTGRES_URL` where it is set, else the server on the usual local port, else one of its own from
+ * this machine's binaries.
+ *
+ * @returns undefined where there is none of them
+ * @throws Error the server that `POSTGRES_URL` names does not answer
+ */
+export const findPostgres = async (): Promise<Server | undefined> => {
+	const stop = async (): Promise<void> => {};
+	const given = process.env["POSTGRES_URL"];
+	if (given) {
+		await answers(given);
+		return { url: given, stop };
+	}
+	const local = "postgres://postgres@127.0.0.1:5432/postgres";
+	try {
+		await answers(local);
+		return { url: local, stop };
+	} catch {}
+	const folder = binaries();
+	return folder === undefined ? undefined : startOwn(folder);
+};
