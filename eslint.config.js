@@ -23,5 +23,11 @@ export default defineConfig(
 			"no-empty": ["error", { allowEmptyCatch: true }],
 		},
 	},
+	{
+		files: ["examples/**/*.js"],
+		languageOptions: {
+			globals: { Buffer: false, console: false, setTimeout: false, URL: false },
+		},
+	},
 	{ files: ["src/**/*.ts"], rules: { "no-console": "error" } },
 );

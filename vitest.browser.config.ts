@@ -1,10 +1,8 @@
-import { defineConfig } from "vitest/config";
+import { suite } from "./vitest.shared.js";
 
 // The demo in a real browser, driven from Node.
-export default defineConfig({
-	test: {
-		include: ["test/browser/**/*.test.ts"],
-		testTimeout: 60_000,
-		hookTimeout: 60_000,
-	},
+export default suite("browser", {
+	include: ["test/browser/**/*.test.ts"],
+	testTimeout: 60_000,
+	hookTimeout: 60_000,
 });

@@ -1,0 +1,72 @@
+// @ts-check
+import { fileURLToPath } from "node:url";
+
+/** A setting that can't be used. Its message is for the person who set it. */
+export class ConfigError extends Error {}
+
+/** @param {string} host */
+const isLoopback = (host) =>
+	host === "localhost" ||
+	host.endsWith(".localhost") ||
+	host === "[::1]" ||
+	/^127(\.\d{1,3}){3}$/.test(host);
+
+/** @param {string} value */
+const readPort = (value) => {
+	if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) {
+		throw new ConfigError("PORT must be a whole number from 0 to 65535, such as 3000");
+	}
+	return Number(value);
+};
+
+/** @param {string} value */
+const readBaseUrl = (value) => {
+	const url = URL.canParse(value) ? new URL(value) : null;
+	if (!url || !["http:", "https:"].includes(url.protocol)) {
+		throw new ConfigError("BASE_URL must be a URL such as https://example.com");
+	}
+	if (value.replace(/\/$/, "").toLowerCase() !== url.origin) {
+		throw new ConfigError(
+			`BASE_URL must be an origin alone, without path, query, user or default port, such as ${url.origin}`,
+		);
+	}
+	// Browsers send Sec-Fetch-Site, which origin.js needs, to such addresses only. And over plain
+	// HTTP links and session cookies could be read on the way.
+	if (url.protocol === "http:" && !isLoopback(url.hostname)) {
+		throw new ConfigError("BASE_URL must begin with https://, or with http:// on localhost alone");
+	}
+	return url.origin;
+};
+
+/** @param {string} value */
+const readSmtpUrl = (value) => {
+	const url = URL.canParse(value) ? new URL(value) : null;
+	if (!url || !["smtp:", "smtps:"].includes(url.protocol) || url.hostname === "") {
+		// The value is not repeated: it may hold a password.
+		throw new ConfigError("SMTP_URL must be a URL such as smtps://user:password@mail.example.com");
+	}
+	return value;
+};
+
+/** @param {string} value */
+const readMailFrom = (value) => {
+	if (!/^[^\r\n@]*[^\s@]@[^\s@]+$/.test(value)) {
+		throw new ConfigError('MAIL_FROM must be an address such as "Demo <demo@example.com>"');
+	}
+	return value;
+};
+
+/**
+ * Reads the settings. An empty variable counts as not set.
+ *
+ * @param {Record<string, string | undefined>} env
+ * @throws {ConfigError} a setting can't be used
+ */
+export const readConfig = (env) => ({
+	host: env.HOST || "127.0.0.1",
+	port: readPort(env.PORT || "3000"),
+	baseUrl: env.BASE_URL ? readBaseUrl(env.BASE_URL) : undefined,
+	smtpUrl: env.SMTP_URL ? readSmtpUrl(env.SMTP_URL) : undefined,
+	mailFrom: env.MAIL_FROM ? readMailFrom(env.MAIL_FROM) : undefined,
+	dataFile: env.DATA || fileURLToPath(new URL("data/demo.db", import.meta.url)),
+});

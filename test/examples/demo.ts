@@ -1,0 +1,157 @@
+import Database from "libsql";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+
+interface Options {
+	dataFile?: string;
+	baseUrl?: string;
+	smtpUrl?: string;
+	mailFrom?: string;
+	expiresIn?: number;
+}
+
+interface Server {
+	readonly url: string;
+	readonly port: number;
+	readonly mailbox: string | undefined;
+	close(): Promise<void>;
+}
+
+const DEMO = new URL("../../examples/magic-link/", import.meta.url);
+
+/** A file of the demo. It is plain JavaScript, so its types are told here. */
+export const importDemo = async <Module>(file: string): Promise<Module> =>
+	(await import(new URL(file, DEMO).href)) as Module;
+
+export const MAIN = new URL("main.js", DEMO);
+
+/** A folder of its own for a test, gone after it. */
+export const temporaryFolder = (): string => {
+	const folder = mkdtempSync(join(tmpdir(), "magic-link-"));
+	onTestFinished(() => rmSync(folder, { recursive: true }));
+	return folder;
+};
+
+export interface Answer {
+	readonly status: number;
+	readonly headers: Headers;
+	readonly text: string;
+}
+
+/** The pages' characters as a reader sees them. */
+const unescape = (text: string): string =>
+	text
+		.replaceAll("&lt;", "<")
+		.replaceAll("&gt;", ">")
+		.replaceAll("&quot;", '"')
+		.replaceAll("&#39;", "'")
+		.replaceAll("&amp;", "&");
+
+/** A browser without scripts: it keeps cookies, sends an Origin and follows no redirect. */
+export class Browser {
+	cookie: string | undefined;
+	readonly #origin: string;
+	readonly #port: number;
+
+	constructor(server: Pick<Server, "url" | "port">) {
+		this.#origin = server.url;
+		this.#port = server.port;
+	}
+
+	async send(
+		method: string,
+		path: string,
+		{ headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
+	): Promise<Answer> {
+		const cookie: Record<string, string> = this.cookie ? { Cookie: this.cookie } : {};
+		const response = await fetch(`http://127.0.0.1:${this.#port}${path}`, {
+			method,
+			redirect: "manual",
+			headers: { ...cookie, ...headers },
+			...(body === undefined ? {} : { body }),
+		});
+		for (const line of response.headers.getSetCookie()) {
+			const [pair = ""] = line.split(";");
+			this.cookie = pair.endsWith("=") ? undefined : pair;
+		}
+		return { status: response.status, headers: response.headers, text: await response.text() };
+	}
+
+	get(path: string): Promise<Answer> {
+		return this.send("GET", path);
+	}
+
+	post(
+		path: string,
+		fields: Record<string, string> = {},
+		headers: Record<string, string> = { Origin: this.#origin },
+	): Promise<Answer> {
+		return this.send("POST", path, {
+			headers: { "Content-Type": "application/x-www-form-urlencoded", ...headers },
+			body: new URLSearchParams(fields).toString(),
+		});
+	}
+}
+
+export interface Demo extends Server {
+	readonly dataFile: string;
+	/** What the demo logged. */
+	readonly logged: string[];
+	browser(): Browser;
+	/** Asks for a link, and takes it out of the mail: its path. */
+	link(email: string): Promise<string>;
+	/** A browser that has signed in. */
+	signedIn(email: string): Promise<Browser>;
+	/** All rows of all tables. */
+	rows(): unknown;
+}
+
+/** All links in the mailbox, the newest first. */
+export const linksIn = (mailbox: string): string[] =>
+	[...mailbox.matchAll(/href="([^"]*\/sign-in\/[^"]*)"/g)].map(([, link = ""]) => unescape(link));
+
+export const startDemo = async (options: Options = {}): Promise<Demo> => {
+	const { startServer } = await importDemo<{ startServer: (options: object) => Promise<Server> }>(
+		"server.js",
+	);
+	const dataFile = options.dataFile ?? join(temporaryFolder(), "demo.db");
+	const logged: string[] = [];
+	const server = await startServer({
+		port: 0,
+		...options,
+		dataFile,
+		log: (message: string) => logged.push(message),
+	});
+	let closed: Promise<void> | undefined;
+	const close = () => (closed ??= server.close());
+	onTestFinished(close);
+	const browser = () => new Browser(server);
+
+	const link = async (email: string): Promise<string> => {
+		await browser().post("/sign-in", { email });
+		const [newest] = linksIn((await browser().get("/mailbox")).text);
+		if (newest === undefined) throw new Error("no mail has come");
+		return new URL(newest).pathname;
+	};
+
+	const signedIn = async (email: string): Promise<Browser> => {
+		const own = browser();
+		await own.post(await link(email));
+		return own;
+	};
+
+	const rows = () => {
+		const db = new Database(dataFile);
+		try {
+			return ["auth_user", "auth_session", "auth_key"].map((table) =>
+				db.prepare(`SELECT * FROM ${table} ORDER BY id`).all(),
+			);
+		} finally {
+			db.close();
+		}
+	};
+
+	return { ...server, dataFile, close, logged, browser, link, signedIn, rows };
+};
