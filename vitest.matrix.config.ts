@@ -1,10 +1,32 @@
-import { defineConfig } from "vitest/config";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type Plugin } from "vitest/config";
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+// The worked stores import what an app imports; here it lies in test/matrix.
+const workedStores: Plugin = {
+	name: "worked-stores",
+	enforce: "pre",
+	resolveId(id) {
+		return /^(drizzle-orm|kysely)(\/|$)/.test(id)
+			? this.resolve(id, path("test/matrix/package.json"), { skipSelf: true })
+			: undefined;
+	},
+};
 
 export default defineConfig({
+	plugins: [workedStores],
+	resolve: { alias: { "@lucia-auth/tokens": path("src/index.ts") } },
 	test: {
 		include: ["test/matrix/*.test.ts"],
 		globalSetup: "test/matrix/setup.ts",
 		testTimeout: 30_000,
 		hookTimeout: 60_000,
+		coverage: {
+			provider: "v8",
+			include: ["src/stores/**", "src/testing/**"],
+			reportsDirectory: "coverage/matrix",
+			thresholds: { lines: 100, branches: 100, functions: 100, statements: 100 },
+		},
 	},
 });

@@ -82,6 +82,20 @@ describe("a claim", () => {
 		expect(sqlite.keys()).toEqual([]);
 	});
 
+	test("fits the column, however long the token", async () => {
+		const lengths: number[] = [];
+		const { sqlite } = await open((adapter) => ({
+			...adapter,
+			setKey: async (key) => {
+				lengths.push(key.id.length);
+				await adapter.setKey(key);
+			},
+		}));
+		const handler = idToken(sqlite.auth, "name", { expiresIn: 60, length: 250 });
+		await handler.validate(await handler.issue("user"));
+		expect(lengths).toEqual([255, 255]);
+	});
+
 	test("that another call holds makes the token invalid, and is left to that call", async () => {
 		const { sqlite, userId, handler } = await open();
 		const token = await handler.issue(userId);
@@ -125,6 +139,8 @@ describe("a claim", () => {
 		await expect(handler.validate(token)).rejects.toEqual(tokenError("INVALID_TOKEN"));
 		await expect(winner).resolves.toHaveProperty("userId", "user");
 		expect(sqlite.keys()).toEqual([]);
+		// The winner deletes the token and its claim, the loser its claim alone.
+		expect(sqlite.calls.filter((name) => name === "deleteNonPrimaryKey")).toHaveLength(3);
 	});
 
 	test("gives the token that is stored when it is taken, not one that was read before", async () => {
@@ -259,6 +275,90 @@ describe("a fault of the database", () => {
 		await expect(handler.getAllUserTokens("user")).rejects.toBe(error);
 		await expect(handler.invalidateAllUserTokens("user")).rejects.toBe(error);
 		await expect(handler.deleteExpiredUserTokens("user")).rejects.toBe(error);
+	});
+});
+
+describe("an error that an adapter does not translate", () => {
+	const failing = (error: unknown) => (adapter: Adapter) =>
+		intercept(adapter, async (name, run) => {
+			if (name === "setKey") throw error;
+			return run();
+		});
+
+	test.each(["P2002", "23505"])("is a duplicate with the code %s, and no cause", async (code) => {
+		const detail = "Key (id)=(name:s3cret) already exists.";
+		const raw = Object.assign(new Error("duplicate key"), { code, detail });
+		const { handler } = await open(failing(raw));
+		const error: unknown = await handler.issue("user").catch((e: unknown) => e);
+		expect(error).toEqual(tokenError("DUPLICATE_TOKEN"));
+		expect(error).not.toHaveProperty("cause");
+	});
+
+	test("passes through with any other code", async () => {
+		const raw = Object.assign(new Error("deadlock"), { code: "40P01" });
+		const { handler } = await open(failing(raw));
+		await expect(handler.issue("user")).rejects.toBe(raw);
+	});
+
+	test("of an unknown user comes with its cause", async () => {
+		const { handler } = await open();
+		const error: unknown = await handler.issue("nobody").catch((e: unknown) => e);
+		expect(error).toHaveProperty("cause.message", "AUTH_INVALID_USER_ID");
+	});
+});
+
+test("an adapter is told to keep what it is asked for", async () => {
+	const asked: boolean[] = [];
+	const { handler } = await open((adapter) => ({
+		...adapter,
+		getKey: async (id, shouldDataBeDeleted) => {
+			const key = await adapter.getKey(id, shouldDataBeDeleted);
+			if (key) asked.push(await shouldDataBeDeleted(key));
+			return key;
+		},
+	}));
+	await handler.getToken(await handler.issue("user"));
+	expect(asked).toEqual([false]);
+});
+
+describe("deleteExpiredUserTokens", () => {
+	const HOUR = 60 * 60 * 1000;
+	const NOW = 10 * HOUR;
+
+	test("deletes what has expired, and claims an hour later", async () => {
+		vi.useFakeTimers({ now: NOW });
+		const { sqlite, handler } = await open();
+		await sqlite.createUser("other");
+		const gone = [
+			{ id: "name:expired", user_id: "user", expires: NOW - 1 },
+			{ id: ":name:claim", user_id: "user", expires: NOW - HOUR - 1 },
+		];
+		const kept = [
+			{ id: "name:valid", user_id: "user", expires: NOW },
+			{ id: ":name:held", user_id: "user", expires: NOW - HOUR },
+			{ id: "name:others", user_id: "other", expires: 0 },
+			{ id: ":name:others", user_id: "other", expires: 0 },
+			{ id: "name2:expired", user_id: "user", expires: 0 },
+			{ id: ":name2:claim", user_id: "user", expires: 0 },
+			{ id: "name:login", user_id: "user", expires: null },
+		];
+		for (const key of [...gone, ...kept]) sqlite.insertKey(key);
+		await handler.deleteExpiredUserTokens("user");
+		expect(
+			sqlite
+				.keys()
+				.map(({ id }) => id)
+				.sort(),
+		).toEqual(kept.map(({ id }) => id).sort());
+	});
+
+	test.each([
+		["a user that does not exist", "nobody"],
+		["the empty string", ""],
+		["null", null],
+	])("succeeds for %s", async (_, userId) => {
+		const { handler } = await open();
+		await expect(handler.deleteExpiredUserTokens(userId as string)).resolves.toBeUndefined();
 	});
 });
 
