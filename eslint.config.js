@@ -8,7 +8,7 @@ export default defineConfig(
 		"**/coverage/",
 		"**/reports/",
 		"**/.stryker-tmp/",
-		"**/node_modules/",
+		"test/package/consumers/",
 	]),
 	js.configs.recommended,
 	{
@@ -24,9 +24,13 @@ export default defineConfig(
 		},
 	},
 	{
-		files: ["examples/**/*.js"],
+		files: ["**/*.js"],
 		languageOptions: {
-			globals: { Buffer: false, console: false, setTimeout: false, URL: false },
+			globals: Object.fromEntries(
+				["Buffer", "clearTimeout", "console", "crypto", "performance", "process", "setImmediate"]
+					.concat(["setTimeout", "URL"])
+					.map((name) => [name, "readonly"]),
+			),
 		},
 	},
 	{ files: ["src/**/*.ts"], rules: { "no-console": "error" } },

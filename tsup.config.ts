@@ -1,9 +1,17 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-	entry: ["src/index.ts"],
+	entry: {
+		index: "src/index.ts",
+		"better-sqlite3": "src/stores/better-sqlite3.ts",
+		mysql2: "src/stores/mysql2.ts",
+		pg: "src/stores/pg.ts",
+		testing: "src/testing.ts",
+	},
 	format: "esm",
 	target: "es2022",
+	// One class LuciaTokenError for all entries, or instanceof would tell them apart.
+	splitting: true,
 	dts: true,
 	clean: true,
 });

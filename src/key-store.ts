@@ -29,15 +29,13 @@ export interface KeyStore {
 	get(id: string, userId?: string): Promise<StoredKey | null>;
 
 	/**
-	 * Takes a key out of the store. Of all concurrent calls with one unexpired key, in one process
-	 * or many, at most one gets it; and exactly one where no fault intervenes.
+	 * Takes a key out of the store. Of all concurrent calls with one key, in one process or many, at
+	 * most one gets it; and exactly one where no fault intervenes.
 	 *
-	 * @param now the current time in epoch milliseconds; what has expired by then needs no guard
-	 * against concurrent calls
 	 * @returns the key, expired or not, that this call has deleted; `null` where there is none or
 	 * where another call got it
 	 */
-	consume(id: string, now: number, userId?: string): Promise<StoredKey | null>;
+	consume(id: string, userId?: string): Promise<StoredKey | null>;
 
 	/** Deletes a key if there is one. */
 	delete(id: string, userId?: string): Promise<void>;

@@ -65,12 +65,12 @@ export const tokenHandler = (
 	const open = async (
 		token: unknown,
 		userId: unknown,
-		lookUp: (id: string, at: number, userId?: string) => Promise<StoredKey | null>,
+		operation: "get" | "consume",
 	): Promise<Token> => {
 		// Read before the database is asked: a link that was followed in time is in time.
 		const at = now();
 		const found = await withKeyId(token, userId, async (id, scope) => {
-			const key = await lookUp(id, at, scope.userId);
+			const key = await store[operation](id, scope.userId);
 			if (key && isExpired(key.expires, at)) throw new LuciaTokenError("EXPIRED_TOKEN");
 			return key && toToken(key, scope);
 		});
@@ -103,11 +103,9 @@ export const tokenHandler = (
 			return toToken(key, scope);
 		},
 
-		validate: (token: unknown, userId?: unknown): Promise<Token> =>
-			open(token, userId, store.consume.bind(store)),
+		validate: (token: unknown, userId?: unknown): Promise<Token> => open(token, userId, "consume"),
 
-		getToken: (token: unknown, userId?: unknown): Promise<Token> =>
-			open(token, userId, (id, _at, owner) => store.get(id, owner)),
+		getToken: (token: unknown, userId?: unknown): Promise<Token> => open(token, userId, "get"),
 
 		invalidate,
 

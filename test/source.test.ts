@@ -28,9 +28,9 @@ describe.each(TOKEN_KINDS)("the first argument of $kind", ({ make, keyId }) => {
 				this.stored.push(`${id} ${userId}`);
 				return null;
 			}
-			async consume(id: string, now: number, userId = "anyone") {
+			async consume(id: string, userId = "anyone") {
 				this.stored.push(`${id} ${userId}`);
-				return { id, userId: "user", expires: now };
+				return { id, userId: "user", expires: Date.now() + 60_000 };
 			}
 		}
 		const store = new OneKeyStore();

@@ -75,7 +75,7 @@ export const drizzleStore = (db: NodePgDatabase): KeyStore => ({
 	},
 
 	// Deletes and returns in one statement: of two callers, the database lets one have the row.
-	async consume(id, _now, userId) {
+	async consume(id, userId) {
 		const [key] = await db
 			.delete(authKey)
 			.where(isKey(id, userId))

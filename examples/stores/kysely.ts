@@ -80,7 +80,7 @@ export const kyselyStore = (db: Kysely<Database>): KeyStore => ({
 	},
 
 	// Deletes and returns in one statement: of two callers, the database lets one have the row.
-	async consume(id, _now, userId) {
+	async consume(id, userId) {
 		const rows = await db
 			.deleteFrom("auth_key")
 			.where(isKey(id, userId))

@@ -112,13 +112,9 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		insert,
 		get,
 
-		async consume(id, now, userId) {
+		async consume(id, userId) {
 			const seen = await get(id, userId);
 			if (!seen) return null;
-			if (isExpired(seen.expires, now)) {
-				await adapter.deleteNonPrimaryKey(id);
-				return seen;
-			}
 
 			// The claim is the lock: inserting an id is the one atomic step of every adapter that tells
 			// the caller who won.

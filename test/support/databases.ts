@@ -10,6 +10,9 @@ import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 import { createAuth, type Database } from "./database.js";
 
+// For test/matrix, where another pg comes with Prisma.
+export { Libsql as libsql, postgres };
+
 export interface OpenOptions {
 	/** Whether the schema has foreign keys. @default true */
 	readonly foreignKeys?: boolean;
@@ -18,7 +21,10 @@ export interface OpenOptions {
 }
 
 // A user's attributes may be named as the columns of a key.
-const schema = (text: string, boolean: string, reference: string) => [
+export const schema = (
+	{ text, boolean }: { readonly text: string; readonly boolean: string },
+	foreignKeys = true,
+): string[] => [
 	`CREATE TABLE auth_user (
 		id ${text} NOT NULL PRIMARY KEY,
 		username ${text}, user_id ${text}, hashed_password ${text}, primary_key ${boolean}, expires BIGINT
@@ -30,16 +36,18 @@ const schema = (text: string, boolean: string, reference: string) => [
 	`CREATE TABLE auth_key (
 		id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
 		primary_key ${boolean} NOT NULL, hashed_password ${text}, expires BIGINT
-		${reference && `, ${reference}`}
+		${foreignKeys ? ", FOREIGN KEY (user_id) REFERENCES auth_user (id)" : ""}
 	)`,
 	"CREATE INDEX auth_key_user_id ON auth_key (user_id)",
 ];
 
-const REFERENCE = "FOREIGN KEY (user_id) REFERENCES auth_user (id)";
+export const SQLITE = { text: "TEXT", boolean: "INTEGER" };
+const POSTGRES = { text: "VARCHAR(255)", boolean: "BOOLEAN" };
+const MYSQL = { text: "VARCHAR(255)", boolean: "TINYINT(1)" };
 
 const unique = (): string => `lucia_tokens_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
 
-const toKey = (row: KeySchema): KeySchema => ({
+export const toKey = (row: KeySchema): KeySchema => ({
 	...row,
 	primary_key: Boolean(row.primary_key),
 	expires: row.expires === null ? null : Number(row.expires),
@@ -53,7 +61,7 @@ export const openSqliteDb = async (
 	{ foreignKeys = true }: OpenOptions = {},
 ): Promise<Database> => {
 	db.pragma(`foreign_keys = ${foreignKeys ? "ON" : "OFF"}`);
-	db.exec(schema("TEXT", "INTEGER", foreignKeys ? REFERENCE : "").join(";"));
+	db.exec(schema(SQLITE, foreignKeys).join(";"));
 	const statements: string[] = [];
 	const counted = new Proxy(db, {
 		get: (_target, name) => {
@@ -76,7 +84,7 @@ export const openSqliteDb = async (
 	};
 	return {
 		defaultSource: createAuth(sqliteAdapter(counted as never)),
-		nativeSource: betterSqlite3(counted as never),
+		nativeSource: betterSqlite3(counted),
 		statements,
 		sql,
 		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
@@ -86,14 +94,18 @@ export const openSqliteDb = async (
 	};
 };
 
-export const openLibsql = (options?: OpenOptions): Promise<Database> =>
-	openSqliteDb(new Libsql(":memory:"), options);
+export const openLibsql = async (
+	options?: OpenOptions,
+): Promise<Database & { readonly raw: SqliteDb }> => {
+	const raw = new Libsql(":memory:");
+	return { raw, ...(await openSqliteDb(raw, options)) };
+};
 
 export const openPostgres = async (
 	url: string,
 	{ foreignKeys = true }: OpenOptions = {},
 	config: postgres.PoolConfig = {},
-): Promise<Database & { readonly pool: postgres.Pool }> => {
+): Promise<Database & { readonly name: string; readonly pool: postgres.Pool }> => {
 	const name = unique();
 	const pool = new postgres.Pool({
 		connectionString: url,
@@ -101,7 +113,7 @@ export const openPostgres = async (
 		options: `-c search_path=${name} ${config.options ?? ""}`,
 	});
 	await pool.query(`CREATE SCHEMA ${name}`);
-	for (const text of schema("VARCHAR(255)", "BOOLEAN", foreignKeys ? REFERENCE : "")) {
+	for (const text of schema(POSTGRES, foreignKeys)) {
 		await pool.query(text);
 	}
 	const statements: string[] = [];
@@ -122,6 +134,7 @@ export const openPostgres = async (
 		).rows as unknown[];
 	};
 	return {
+		name,
 		pool,
 		defaultSource: createAuth(pgAdapter(counted as never)),
 		nativeSource: pg(counted),
@@ -153,7 +166,7 @@ export const openMysql = async (
 		database: name,
 		...config,
 	});
-	for (const text of schema("VARCHAR(255)", "TINYINT(1)", foreignKeys ? REFERENCE : "")) {
+	for (const text of schema(MYSQL, foreignKeys)) {
 		await pool.query(text);
 	}
 	const statements: string[] = [];

@@ -1,8 +1,7 @@
-import { chownSync, existsSync } from "node:fs";
-import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import mysql from "mysql2/promise";
-import { freePort, isRoot, run, type Server, start, temporaryFolder } from "./server.js";
+import { freePort, identity, run, type Server, start, temporaryFolder } from "./server.js";
 
 const answers = async (uri: string): Promise<void> => {
 	const connection = await mysql.createConnection({ uri, connectTimeout: 3000 });
@@ -15,19 +14,14 @@ const find = (...names: string[]): string | undefined =>
 		.find((path) => existsSync(path));
 
 const startOwn = async (install: string, server: string): Promise<Server> => {
-	const data = temporaryFolder("mariadb");
+	const user = identity("mysql");
+	const data = temporaryFolder("mariadb", user);
 	const port = await freePort();
 	const url = `mysql://root@127.0.0.1:${port}/`;
-	// MariaDB runs as root only where it is told a user to become.
-	const user = isRoot ? ["--user=mysql"] : [];
-	if (isRoot) {
-		const id = (flag: string) => Number(execFileSync("id", [flag, "mysql"]).toString());
-		chownSync(data.path, id("-u"), id("-g"));
-	}
-	// Debian's configuration names a socket and a log of the machine's own server.
-	const common = ["--no-defaults", `--datadir=${data.path}`, ...user];
+	// The configuration of this machine names the socket and the log of its own server.
+	const common = ["--no-defaults", `--datadir=${data.path}`];
 	try {
-		await run(install, [...common, "--auth-root-authentication-method=normal"]);
+		await run(install, [...common, "--auth-root-authentication-method=normal"], user);
 		const options = [
 			...common,
 			`--port=${port}`,
@@ -35,7 +29,7 @@ const startOwn = async (install: string, server: string): Promise<Server> => {
 			`--socket=${join(data.path, "socket")}`,
 			`--pid-file=${join(data.path, "pid")}`,
 		];
-		const stop = await start(server, options, () => answers(url));
+		const stop = await start(server, options, user, "SIGTERM", () => answers(url));
 		return { url, stop: () => stop().finally(data.remove) };
 	} catch (error) {
 		data.remove();

@@ -1,8 +1,7 @@
-import { chownSync, existsSync, readdirSync } from "node:fs";
-import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import pg from "pg";
-import { freePort, isRoot, run, type Server, start, temporaryFolder } from "./server.js";
+import { freePort, identity, run, type Server, start, temporaryFolder } from "./server.js";
 
 const answers = async (connectionString: string): Promise<void> => {
 	const client = new pg.Client({ connectionString, connectionTimeoutMillis: 3000 });
@@ -21,23 +20,16 @@ const binaries = (): string | undefined => {
 };
 
 const startOwn = async (folder: string): Promise<Server> => {
-	const data = temporaryFolder("postgres");
+	const user = identity("postgres");
+	const data = temporaryFolder("postgres", user);
 	const port = await freePort();
-	// PostgreSQL refuses to run as root.
-	const as = isRoot ? ["runuser", "-u", "postgres", "--"] : ["env"];
-	if (isRoot) {
-		const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"]).toString());
-		chownSync(data.path, id("-u"), id("-g"));
-	}
-	const [command = "", ...before] = as;
 	const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
 	try {
 		const args = ["-D", data.path, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
-		await run(command, [...before, join(folder, "initdb"), ...args]);
+		await run(join(folder, "initdb"), args, user);
 		const options = ["-D", data.path, "-p", `${port}`, "-h", "127.0.0.1", "-k", data.path, "-F"];
-		const stop = await start(command, [...before, join(folder, "postgres"), ...options], () =>
-			answers(url),
-		);
+		// SIGTERM would wait for every client to leave.
+		const stop = await start(join(folder, "postgres"), options, user, "SIGINT", () => answers(url));
 		return { url, stop: () => stop().finally(data.remove) };
 	} catch (error) {
 		data.remove();

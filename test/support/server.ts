@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,18 @@ export interface Server {
 	stop(): Promise<void>;
 }
 
-export const isRoot = userInfo().uid === 0;
+/** A user of this machine to run a server as. */
+export interface Identity {
+	readonly uid?: number;
+	readonly gid?: number;
+}
+
+/** @returns the user of that name where this is root, as whom servers refuse to run; else nobody else */
+export const identity = (name: string): Identity => {
+	if (userInfo().uid !== 0) return {};
+	const id = (flag: string): number => Number(execFileSync("id", [flag, name]).toString());
+	return { uid: id("-u"), gid: id("-g") };
+};
 
 export const freePort = async (): Promise<number> => {
 	const server = createServer().listen(0, "127.0.0.1");
@@ -24,15 +35,20 @@ export const freePort = async (): Promise<number> => {
 	return port;
 };
 
-/** A folder for a server's data, and its removal. */
-export const temporaryFolder = (name: string) => {
+/** A folder of a user's, and its removal. */
+export const temporaryFolder = (name: string, { uid, gid }: Identity = {}) => {
 	const path = mkdtempSync(join(tmpdir(), `lucia-tokens-${name}-`));
+	if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
 	return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 };
 
 /** Runs a program to its end. @throws Error it failed; with its output */
-export const run = async (command: string, args: readonly string[]): Promise<void> => {
-	const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+export const run = async (
+	command: string,
+	args: readonly string[],
+	user: Identity,
+): Promise<void> => {
+	const child = spawn(command, args, { ...user, cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
 	let output = "";
 	for (const stream of [child.stdout, child.stderr]) {
 		stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -45,17 +61,20 @@ export const run = async (command: string, args: readonly string[]): Promise<voi
  * Starts a server and waits until it answers.
  *
  * @param answers resolves where the server can be used
- * @returns how to end it: with SIGTERM, so that it leaves nothing behind
+ * @param signal how it is told to end at once and leave nothing behind
+ * @returns how to end it
  */
 export const start = async (
 	command: string,
 	args: readonly string[],
+	user: Identity,
+	signal: NodeJS.Signals,
 	answers: () => Promise<unknown>,
 ): Promise<() => Promise<void>> => {
-	const child = spawn(command, args, { stdio: "ignore" });
+	const child = spawn(command, args, { ...user, cwd: tmpdir(), stdio: "ignore" });
 	const closed = once(child, "close");
 	const stop = async (): Promise<void> => {
-		child.kill("SIGTERM");
+		child.kill(signal);
 		await closed;
 	};
 	for (let attempt = 0; attempt < 150; attempt++) {

@@ -1,0 +1,142 @@
+import { LuciaTokenError } from "../error.js";
+import type { KeyStore } from "../key-store.js";
+import { CLAIM_MARK, claimsBefore, type KeyRow, toStoredKey } from "./row.js";
+
+/** A `Pool` or `Client` of `pg`, known by its one method that is used here. */
+export interface PgPool {
+	query(query: { name?: string; text: string; values: unknown[] }): Promise<{ rows: unknown[] }>;
+}
+
+/** The options of `pg()`. */
+export interface PgOptions {
+	/**
+	 * Whether statements are prepared once for each connection. Turn it off behind a pooler that
+	 * hands out connections for each transaction and does not know prepared statements, such as
+	 * PgBouncer before 1.21.
+	 *
+	 * @default true
+	 */
+	readonly prepare?: boolean | undefined;
+}
+
+// The plain comparison finds the row by its index, in the type and the collation of the column; the
+// other compares letter for letter where that collation ignores case or accents.
+const is = (column: string, parameter: string): string =>
+	`${column} = ${parameter} AND ${column}::text COLLATE "C" = ${parameter}::text`;
+
+const begins = (prefix: string): string => `starts_with(auth_key.id::text COLLATE "C", ${prefix})`;
+
+// Columns are named with their table: a user may have attributes of any name, such as expires.
+const SINGLE_USE =
+	"auth_key.expires IS NOT NULL AND NOT auth_key.primary_key AND auth_key.hashed_password IS NULL";
+
+const COLUMNS = "auth_key.id, auth_key.user_id, auth_key.expires";
+
+const KEY = `${is("auth_key.id", "$1")} AND ${SINGLE_USE}
+	AND ($2::text IS NULL OR auth_key.user_id::text COLLATE "C" = $2::text)`;
+
+const KEYS_OF_USER = `${is("auth_key.user_id", "$1")} AND ${SINGLE_USE}`;
+
+const expired = (prefix: string, now: string, claimsBefore: string): string =>
+	`((${begins(`${prefix}::text`)} AND auth_key.expires < ${now}::bigint)
+	OR (${begins(`'${CLAIM_MARK}' || ${prefix}::text`)} AND auth_key.expires < ${claimsBefore}::bigint))`;
+
+// The parts of a statement see one snapshot, so that the flags tell a taken id from an unknown user
+// without a second look. The user's id comes from auth_user, whatever the type of the column.
+const INSERT = `WITH owner AS (SELECT id FROM auth_user WHERE ${is("id", "$2")}),
+	inserted AS (
+		INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
+		SELECT $1::text, id, false, NULL, $3::bigint FROM owner
+		ON CONFLICT (id) DO NOTHING RETURNING 1
+	)
+	SELECT EXISTS (SELECT FROM owner) AS known, EXISTS (SELECT FROM inserted) AS inserted`;
+
+const STATEMENTS = {
+	insert: INSERT,
+	get: `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`,
+	consume: `DELETE FROM auth_key WHERE ${KEY} RETURNING ${COLUMNS}`,
+	list: `SELECT ${COLUMNS} FROM auth_user
+		LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE} AND ${begins("$2")}
+		WHERE ${is("auth_user.id", "$1")}`,
+	"delete-all": `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${begins("$2")}`,
+	"delete-expired-of-user": `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${expired("$2", "$3", "$4")}`,
+	"delete-expired": `DELETE FROM auth_key WHERE ${SINGLE_USE} AND ${expired("$1", "$2", "$3")}`,
+};
+
+const isForeignKeyError = (error: unknown): boolean =>
+	error instanceof Error && "code" in error && error.code === "23503";
+
+/**
+ * A store on PostgreSQL over `pg`, in the `auth_key` table of Lucia's adapter: one statement for each
+ * operation.
+ *
+ * @param pool the `Pool` that Lucia's adapter was given
+ * @param options `prepare`: false behind a pooler that does not know prepared statements
+ * @returns the store, for the first argument of `idToken()` and `passwordToken()`
+ * @throws TypeError `pool` has no `query` method
+ *
+ * @example
+ * const pool = new Pool({ connectionString: process.env.DATABASE_URL });
+ * const magicLink = idToken(pg(pool), "magic-link", { expiresIn: 60 * 10 });
+ */
+export const pg = (pool: PgPool, { prepare = true }: PgOptions = {}): KeyStore => {
+	if (typeof pool?.query !== "function") throw new TypeError("pool must be a Pool of pg");
+
+	const query = async <Row = KeyRow>(
+		operation: keyof typeof STATEMENTS,
+		...values: unknown[]
+	): Promise<Row[]> => {
+		const text = STATEMENTS[operation];
+		// pg refuses another text under a name that its connection knows: change the number with
+		// any text, since two versions of this library may share a pool.
+		const name = `lucia-tokens-1-${operation}`;
+		const { rows } = await pool.query(prepare ? { name, text, values } : { text, values });
+		return rows as Row[];
+	};
+
+	const first = ([row]: KeyRow[]) => (row ? toStoredKey(row) : null);
+
+	return {
+		async insert({ id, userId, expires }) {
+			const rows = await query<{ known: boolean; inserted: boolean }>(
+				"insert",
+				id,
+				userId,
+				expires,
+			).catch((error: unknown) => {
+				// The user was deleted while the statement ran.
+				if (isForeignKeyError(error)) throw new LuciaTokenError("INVALID_USER_ID");
+				throw error;
+			});
+			if (!rows[0]?.known) throw new LuciaTokenError("INVALID_USER_ID");
+			if (!rows[0].inserted) throw new LuciaTokenError("DUPLICATE_TOKEN");
+		},
+
+		get: async (id, userId) => first(await query("get", id, userId)),
+
+		consume: async (id, userId) => first(await query("consume", id, userId)),
+
+		async delete(id, userId) {
+			await query("consume", id, userId);
+		},
+
+		async getAllByUser(userId, prefix) {
+			const rows = await query<KeyRow | { id: null }>("list", userId, prefix);
+			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
+			// A user without tokens is one row of nulls.
+			return rows.filter((row) => row.id !== null).map(toStoredKey);
+		},
+
+		async deleteAllByUser(userId, prefix) {
+			await query("delete-all", userId, prefix);
+		},
+
+		async deleteExpiredByUser(userId, prefix, now) {
+			await query("delete-expired-of-user", userId, prefix, now, claimsBefore(now));
+		},
+
+		async deleteExpired(prefix, now) {
+			await query("delete-expired", prefix, now, claimsBefore(now));
+		},
+	};
+};

@@ -1,0 +1,95 @@
+import { LuciaTokenError, type LuciaTokenErrorMessage } from "../error.js";
+import type { KeyStore, StoredKey } from "../key-store.js";
+
+/** A row of `auth_key`, of whatever kind. */
+export interface KeyStoreRow {
+	readonly id: string;
+	readonly user_id: string;
+	readonly primary_key: boolean;
+	readonly hashed_password: string | null;
+	readonly expires: number | null;
+}
+
+/** A store under test, and ways past it into its database. */
+export interface KeyStoreHarness {
+	readonly store: KeyStore;
+	readonly createUser: (id: string) => Promise<void>;
+	readonly insertRow: (row: KeyStoreRow) => Promise<void>;
+	/** @returns the user's rows, in any order */
+	readonly getRows: (userId: string) => Promise<readonly KeyStoreRow[]>;
+}
+
+/** One thing that every store does. */
+export interface KeyStoreCase {
+	/** What it does, as a sentence. */
+	readonly name: string;
+	/** @throws Error the store does not do it */
+	readonly run: (harness: KeyStoreHarness) => Promise<void>;
+}
+
+/** The moment that the cases take for now. */
+export const NOW = 2_000_000_000_000;
+export const LATER = NOW + 1;
+export const EARLIER = NOW - 1;
+
+/** Cases share a database with each other and with earlier runs, so each has its own names. With
+ * a letter, so that upper case is another. */
+export const unique = (): string => `a${crypto.randomUUID().slice(0, 18)}`;
+
+export const toRow = ({ id, userId, expires }: StoredKey): KeyStoreRow => ({
+	id,
+	user_id: userId,
+	primary_key: false,
+	hashed_password: null,
+	expires,
+});
+
+/** A new user with single-use keys of the given ids and moments of expiry. */
+export const createKeys = async (
+	{ createUser, insertRow }: KeyStoreHarness,
+	...expiries: readonly (readonly [id: string, expires: number])[]
+): Promise<{ userId: string; keys: StoredKey[] }> => {
+	const userId = unique();
+	await createUser(userId);
+	const keys = expiries.map(([id, expires]) => ({ id, userId, expires }));
+	for (const key of keys) await insertRow(toRow(key));
+	return { userId, keys };
+};
+
+// The same text for what has the same properties, in whatever order; lists too.
+const toText = (value: unknown): string => {
+	if (Array.isArray(value)) return `[${value.map(toText).sort().join(", ")}]`;
+	return JSON.stringify(
+		typeof value === "object" && value !== null ? Object.entries(value).sort() : value,
+	);
+};
+
+/** @throws Error they differ; lists are equal in any order */
+export const equal = (actual: unknown, expected: unknown): void => {
+	const [seen, wanted] = [toText(actual), toText(expected)];
+	if (seen !== wanted) throw new Error(`expected ${wanted}, but got ${seen}`);
+};
+
+const everythingIn = (error: unknown): unknown[] =>
+	error instanceof Error
+		? Object.getOwnPropertyNames(error)
+				.map((name) => (error as unknown as Record<string, unknown>)[name])
+				.flatMap(everythingIn)
+		: [error];
+
+/** @throws Error the promise is not rejected with this error, or the error tells the secret */
+export const rejects = async (
+	promise: Promise<unknown>,
+	message: LuciaTokenErrorMessage,
+	secret: string,
+): Promise<void> => {
+	const error: unknown = await promise.then(
+		() => undefined,
+		(reason: unknown) => reason,
+	);
+	if (!(error instanceof LuciaTokenError)) {
+		throw new Error(`expected LuciaTokenError ${message}, but got ${String(error)}`);
+	}
+	equal(error.message, message);
+	if (toText(everythingIn(error)).includes(secret)) throw new Error("the error holds the id");
+};

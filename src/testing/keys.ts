@@ -1,0 +1,176 @@
+import { LuciaTokenError } from "../error.js";
+import {
+	createKeys,
+	EARLIER,
+	equal,
+	type KeyStoreCase,
+	LATER,
+	NOW,
+	rejects,
+	toRow,
+	unique,
+} from "./harness.js";
+
+// What collations take for the same: another case, a trailing space, an accent.
+const lookalikes = (id: string): string[] => [
+	id.toUpperCase(),
+	`${id} `,
+	id.replace("a", "á"),
+	id.replace("a", "a\u0301"),
+];
+
+/** What stores do with one key. */
+export const keyCases: readonly KeyStoreCase[] = [
+	{
+		name: "insert stores a single-use key to the letter",
+		async run(harness) {
+			const { userId } = await createKeys(harness);
+			const key = { id: `${unique()}:A.b-_~%'"\\`, userId, expires: LATER };
+			await harness.store.insert(key);
+			equal(await harness.getRows(userId), [toRow(key)]);
+			equal(await harness.store.get(key.id), key);
+		},
+	},
+	{
+		name: "insert takes ids of 255 characters, and characters of any plane",
+		async run(harness) {
+			const { userId } = await createKeys(harness);
+			const key = { id: `${unique()}é𝄞:`.padEnd(255, "x"), userId, expires: LATER };
+			await harness.store.insert(key);
+			equal(await harness.store.get(key.id), key);
+			equal(await harness.store.getAllByUser(userId, key.id.slice(0, 30)), [key]);
+			equal(await harness.store.consume(key.id), key);
+		},
+	},
+	{
+		name: "insert rejects an id that is taken, by whomever, and tells nobody the id",
+		async run(harness) {
+			const id = `${unique()}:a`;
+			const { userId: other } = await createKeys(harness);
+			const { userId, keys } = await createKeys(harness, [id, NOW]);
+			const again = harness.store.insert({ id, userId: other, expires: LATER });
+			await rejects(again, "DUPLICATE_TOKEN", id);
+			equal(await harness.getRows(userId), keys.map(toRow));
+			equal(await harness.getRows(other), []);
+		},
+	},
+	{
+		name: "insert lets one of ten concurrent calls with one id in",
+		async run({ store, createUser, getRows }) {
+			const userId = unique();
+			await createUser(userId);
+			const key = { id: `${unique()}:a`, userId, expires: LATER };
+			const results = await Promise.allSettled(Array.from({ length: 10 }, () => store.insert(key)));
+			equal(results.filter(({ status }) => status === "fulfilled").length, 1);
+			await rejects(store.insert(key), "DUPLICATE_TOKEN", key.id);
+			for (const result of results) {
+				if (result.status === "fulfilled") continue;
+				const { message } = result.reason as Error;
+				equal(message, "DUPLICATE_TOKEN");
+			}
+			equal(await getRows(userId), [toRow(key)]);
+		},
+	},
+	{
+		name: "insert rejects a user that there is not, and stores nothing",
+		async run({ store, getRows }) {
+			const key = { id: `${unique()}:a`, userId: unique(), expires: LATER };
+			await rejects(store.insert(key), "INVALID_USER_ID", key.id);
+			equal(await getRows(key.userId), []);
+			equal(await store.get(key.id), null);
+		},
+	},
+	{
+		name: "get finds a key, expired or not, of the user asked for",
+		async run(harness) {
+			const [a, b] = [`${unique()}:a`, `${unique()}:b`];
+			const { userId, keys } = await createKeys(harness, [a, LATER], [b, 1]);
+			const { userId: other } = await createKeys(harness);
+			equal(await harness.store.get(a), keys[0]);
+			equal(await harness.store.get(b, userId), keys[1]);
+			equal(await harness.store.get(a, other), null);
+			equal(await harness.store.get(a, userId.toUpperCase()), null);
+			equal(await harness.store.get(`${unique()}:a`), null);
+		},
+	},
+	{
+		name: "consume gives a key once and deletes it",
+		async run(harness) {
+			const id = `${unique()}:a`;
+			const { userId, keys } = await createKeys(harness, [id, NOW]);
+			equal(await harness.store.consume(id, userId), keys[0]);
+			equal(await harness.store.consume(id), null);
+			equal(await harness.getRows(userId), []);
+		},
+	},
+	{
+		name: "consume gives an expired key once and deletes it",
+		async run(harness) {
+			const id = `${unique()}:a`;
+			const { userId, keys } = await createKeys(harness, [id, EARLIER]);
+			equal(await harness.store.consume(id), keys[0]);
+			equal(await harness.store.consume(id), null);
+			equal(await harness.getRows(userId), []);
+		},
+	},
+	{
+		name: "consume gives a key to one of ten concurrent calls",
+		async run(harness) {
+			for (let round = 0; round < 10; round++) {
+				const id = `${unique()}:a`;
+				const { userId, keys } = await createKeys(harness, [id, LATER]);
+				const calls = Array.from({ length: 10 }, () => harness.store.consume(id));
+				const won = (await Promise.all(calls)).filter((key) => key !== null);
+				equal(won, keys);
+				equal(await harness.getRows(userId), []);
+			}
+		},
+	},
+	{
+		name: "consume and delete leave another user's key",
+		async run(harness) {
+			const id = `${unique()}:a`;
+			const { userId, keys } = await createKeys(harness, [id, LATER]);
+			const { userId: other } = await createKeys(harness);
+			for (const wrong of [other, userId.toUpperCase(), ""]) {
+				equal(await harness.store.consume(id, wrong), null);
+				await harness.store.delete(id, wrong);
+			}
+			equal(await harness.getRows(userId), keys.map(toRow));
+		},
+	},
+	{
+		name: "get, consume and delete compare ids letter for letter",
+		async run({ store, getRows, ...harness }) {
+			const id = `${unique()}:a`;
+			const { userId, keys } = await createKeys({ store, getRows, ...harness }, [id, LATER]);
+			for (const lookalike of lookalikes(id)) {
+				equal(await store.get(lookalike), null);
+				equal(await store.consume(lookalike), null);
+				equal(await store.consume(lookalike), null);
+				await store.delete(lookalike);
+				await store.delete(lookalike, userId);
+			}
+			equal(await getRows(userId), keys.map(toRow));
+			equal(await store.consume(id), keys[0]);
+		},
+	},
+	{
+		name: "delete deletes a key if there is one",
+		async run(harness) {
+			const [a, b] = [`${unique()}:a`, `${unique()}:b`];
+			const { userId } = await createKeys(harness, [a, LATER], [b, EARLIER]);
+			await harness.store.delete(a);
+			await harness.store.delete(b, userId);
+			await harness.store.delete(a);
+			equal(await harness.getRows(userId), []);
+		},
+	},
+	{
+		name: "an error is a LuciaTokenError of this library",
+		async run({ store }) {
+			const error = await store.getAllByUser(unique(), "a:").catch((reason: unknown) => reason);
+			equal(error instanceof LuciaTokenError, true);
+		},
+	},
+];

@@ -1,0 +1,171 @@
+import {
+	createKeys,
+	EARLIER,
+	equal,
+	type KeyStoreCase,
+	type KeyStoreHarness,
+	LATER,
+	NOW,
+	rejects,
+	toRow,
+	unique,
+} from "./harness.js";
+
+const HOUR = 60 * 60 * 1000;
+
+// What a LIKE or a pattern would misread, and characters of which JavaScript counts two.
+const AWKWARD = ["a.b", "a:b", `a'b"c`, "100%", "a_b", "a\\b", "$1?{}", "é", "𝄞𝄞"];
+
+const sweeps: readonly (readonly [
+	name: string,
+	run: (harness: KeyStoreHarness, userId: string, prefix: string) => Promise<void>,
+	ofAll: boolean,
+])[] = [
+	[
+		"deleteExpiredByUser",
+		({ store }, userId, prefix) => store.deleteExpiredByUser(userId, prefix, NOW),
+		false,
+	],
+	// Optional: stores without it pass by the other.
+	[
+		"deleteExpired",
+		async ({ store }, userId, prefix) =>
+			store.deleteExpired
+				? store.deleteExpired(prefix, NOW)
+				: store.deleteExpiredByUser(userId, prefix, NOW),
+		true,
+	],
+];
+
+/** What stores do with the keys of a user. */
+export const userCases: readonly KeyStoreCase[] = [
+	{
+		name: "getAllByUser lists a user's keys, expired ones too",
+		async run(harness) {
+			const prefix = `${unique()}:`;
+			const { userId, keys } = await createKeys(harness, [`${prefix}a`, LATER], [`${prefix}b`, 1]);
+			await createKeys(harness, [`${prefix}c`, LATER]);
+			equal(await harness.store.getAllByUser(userId, prefix), keys);
+		},
+	},
+	{
+		name: "getAllByUser tells an unknown user from one without keys",
+		async run({ store, createUser }) {
+			const userId = unique();
+			await rejects(store.getAllByUser(userId, "a:"), "INVALID_USER_ID", userId);
+			await createUser(userId);
+			equal(await store.getAllByUser(userId, "a:"), []);
+			for (const lookalike of [userId.toUpperCase(), `${userId} `]) {
+				if (lookalike === userId) continue;
+				await rejects(store.getAllByUser(lookalike, "a:"), "INVALID_USER_ID", lookalike);
+			}
+		},
+	},
+	{
+		name: "getAllByUser and deleteAllByUser compare prefixes letter for letter",
+		async run(harness) {
+			for (const part of AWKWARD) {
+				const prefix = `${unique()}_%${part}:`;
+				const { userId, keys } = await createKeys(
+					harness,
+					[`${prefix}a`, LATER],
+					[`${prefix.toUpperCase()}b`, LATER],
+					[`${prefix.replace("_%", "xy")}c`, LATER],
+					[`x${prefix}d`, LATER],
+					[`${prefix.slice(0, -1)}-e`, LATER],
+				);
+				const [mine, ...others] = keys;
+				equal(await harness.store.getAllByUser(userId, prefix), [mine]);
+				await harness.store.deleteAllByUser(userId, prefix);
+				equal(await harness.getRows(userId), others.map(toRow));
+			}
+		},
+	},
+	{
+		name: "takes user ids with any character, letter for letter",
+		async run({ store, createUser, getRows }) {
+			for (const part of AWKWARD) {
+				const userId = `${part}${unique()}`;
+				const prefix = `${unique()}:${userId}.`;
+				const key = { id: `${prefix}1`, userId, expires: EARLIER };
+				await createUser(userId);
+				await createUser(`${userId}2`);
+				await store.insert(key);
+				equal(await store.getAllByUser(userId, prefix), [key]);
+				equal(await store.getAllByUser(`${userId}2`, prefix), []);
+				await store.deleteAllByUser(`${userId}2`, prefix);
+				await store.deleteExpiredByUser(`${userId}2`, prefix, NOW);
+				equal(await store.get(key.id, userId), key);
+				await store.deleteExpiredByUser(userId, prefix, NOW);
+				equal(await getRows(userId), []);
+			}
+		},
+	},
+	{
+		name: "deleteAllByUser leaves other users' keys, and takes an unknown user",
+		async run(harness) {
+			const prefix = `${unique()}:`;
+			const mine = await createKeys(harness, [`${prefix}a`, LATER], [`${prefix}b`, EARLIER]);
+			const others = await createKeys(harness, [`${prefix}c`, LATER]);
+			await harness.store.deleteAllByUser(unique(), prefix);
+			await harness.store.deleteAllByUser(mine.userId.toUpperCase(), prefix);
+			equal(await harness.getRows(mine.userId), mine.keys.map(toRow));
+			await harness.store.deleteAllByUser(mine.userId, prefix);
+			equal(await harness.getRows(mine.userId), []);
+			equal(await harness.getRows(others.userId), others.keys.map(toRow));
+		},
+	},
+	{
+		name: "neither sees nor deletes a key that is persistent, primary or has a password",
+		async run(harness) {
+			const { store, insertRow, getRows } = harness;
+			const prefix = `${unique()}:`;
+			const { userId } = await createKeys(harness);
+			const row = toRow({ id: "", userId, expires: 1 });
+			const rows = [
+				{ ...row, id: `${prefix}persistent`, expires: null },
+				{ ...row, id: `${prefix}primary`, primary_key: true },
+				{ ...row, id: `${prefix}login`, primary_key: true, expires: null },
+				{ ...row, id: `${prefix}password`, hashed_password: "s2:a" },
+			];
+			for (const one of rows) await insertRow(one);
+			for (const { id } of rows) {
+				equal(await store.get(id), null);
+				equal(await store.consume(id), null);
+				equal(await store.consume(id, userId), null);
+				await store.delete(id);
+				await store.delete(id, userId);
+				const key = { id, userId, expires: LATER };
+				await rejects(store.insert(key), "DUPLICATE_TOKEN", id);
+			}
+			equal(await store.getAllByUser(userId, prefix), []);
+			await store.deleteAllByUser(userId, prefix);
+			await store.deleteExpiredByUser(userId, prefix, NOW);
+			await store.deleteExpired?.(prefix, NOW);
+			equal(await getRows(userId), rows);
+		},
+	},
+	...sweeps.map(([name, sweep, ofAll]): KeyStoreCase => ({
+		name: `${name} deletes what has expired, and claims an hour later`,
+		async run(harness) {
+			const prefix = `${unique()}_:`;
+			const { userId, keys } = await createKeys(
+				harness,
+				[`${prefix}now`, NOW],
+				[`${prefix}later`, LATER],
+				[`:${prefix}claim`, NOW - HOUR],
+				[`${prefix.replace("_", "x")}other`, 1],
+				[`${prefix.toUpperCase()}case`, 1],
+				[`::${prefix}other`, 1],
+				[`${prefix}expired`, EARLIER],
+				[`:${prefix}old claim`, EARLIER - HOUR],
+			);
+			const other = await createKeys(harness, [`${prefix}others`, EARLIER]);
+			await sweep(harness, userId, prefix);
+			equal(await harness.getRows(userId), keys.slice(0, 6).map(toRow));
+			const swept = ofAll && harness.store.deleteExpired !== undefined;
+			equal(await harness.getRows(other.userId), swept ? [] : other.keys.map(toRow));
+			await harness.store.deleteExpiredByUser(unique(), prefix, NOW);
+		},
+	})),
+];

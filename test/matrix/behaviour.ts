@@ -1,0 +1,195 @@
+import type { Auth } from "lucia-auth";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { idToken, type KeyStore, passwordToken } from "../../src/index.js";
+import { keyStoreCases, type KeyStoreHarness } from "../../src/testing.js";
+import { tokenError } from "../support/errors.js";
+
+/** A store on a database. */
+export interface Contender extends KeyStoreHarness {
+	readonly source: Auth | KeyStore;
+	close(): Promise<void>;
+}
+
+const unique = (): string => `n${crypto.randomUUID().slice(0, 18)}`;
+
+const succeeded = (results: readonly PromiseSettledResult<unknown>[]): number =>
+	results.filter(({ status }) => status === "fulfilled").length;
+
+/** What a token type does, whatever the store and the database. */
+export const behaviour = (name: string, open: () => Promise<Contender>): void => {
+	describe(name, () => {
+		let db: Contender;
+		beforeAll(async () => {
+			db = await open();
+		});
+		afterAll(() => db.close());
+
+		test.each(keyStoreCases.map((one) => [one.name, one.run]))("%s", (_name, run) => run(db));
+
+		const user = async (id = unique()): Promise<string> => {
+			await db.createUser(id);
+			return id;
+		};
+
+		test("an id token is valid once and names its user", async () => {
+			const handler = idToken(db.source, unique(), { expiresIn: 60 });
+			const userId = await user();
+			const token = await handler.issue(userId);
+			expect((await handler.getToken(`${token}`)).userId).toBe(userId);
+			const results = await Promise.allSettled(
+				Array.from({ length: 10 }, () => handler.validate(`${token}`)),
+			);
+			expect(succeeded(results)).toBe(1);
+			await expect(handler.validate(token)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			expect(await db.getRows(userId)).toEqual([]);
+		});
+
+		test("a password token is valid once, with its user's id", async () => {
+			const handler = passwordToken(db.source, unique(), { expiresIn: 60 });
+			const [userId, other] = [await user(), await user()];
+			const token = await handler.issue(userId);
+			await expect(handler.validate(token, other)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			const results = await Promise.allSettled(
+				Array.from({ length: 10 }, () => handler.validate(`${token}`, userId)),
+			);
+			expect(succeeded(results)).toBe(1);
+			expect(await db.getRows(userId)).toEqual([]);
+		});
+
+		test("a token is good in its last millisecond, and expired once after it", async () => {
+			const handler = idToken(db.source, unique(), { expiresIn: 60 });
+			const userId = await user();
+			const [first, second] = [await handler.issue(userId), await handler.issue(userId)];
+			const clock = vi.spyOn(Date, "now");
+			try {
+				clock.mockReturnValue(first.expiresAt.getTime());
+				await handler.validate(first);
+				clock.mockReturnValue(second.expiresAt.getTime() + 1);
+				await expect(handler.getToken(second)).rejects.toEqual(tokenError("EXPIRED_TOKEN"));
+				await expect(handler.validate(second)).rejects.toEqual(tokenError("EXPIRED_TOKEN"));
+				await expect(handler.validate(second)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			} finally {
+				clock.mockRestore();
+			}
+			expect(await db.getRows(userId)).toEqual([]);
+		});
+
+		test.each([
+			["a NUL", "a\0b"],
+			["a lone surrogate", "a\ud800b"],
+			["another case", "abc"],
+			["a trailing space", "ABC "],
+			["an accent", "ÁBC"],
+			["what is over 255 characters with the name", "A".repeat(256)],
+		])("a token with %s is invalid, and the real one survives", async (_what, value) => {
+			const name = unique();
+			const ids = idToken(db.source, name, { expiresIn: 60, generate: () => "ABC" });
+			const codes = passwordToken(db.source, unique(), { expiresIn: 60, generate: () => "ABC" });
+			const userId = await user();
+			await ids.issue(userId);
+			await codes.issue(userId);
+			for (const attempt of ["validate", "getToken"] as const) {
+				await expect(ids[attempt](value)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				await expect(codes[attempt](value, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				await expect(codes[attempt]("ABC", value)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			}
+			await ids.invalidate(value);
+			await codes.invalidate(value, userId);
+			await ids.validate("ABC");
+			await codes.validate("ABC", userId);
+		});
+
+		test.each(["a\0b", "a\ud800b", "A".repeat(256), "nobody"])(
+			"there is no user %j",
+			async (userId) => {
+				const handler = idToken(db.source, unique(), { expiresIn: 60 });
+				await expect(handler.issue(userId)).rejects.toEqual(tokenError("INVALID_USER_ID"));
+				const list = handler.getAllUserTokens(userId);
+				await expect(list).rejects.toEqual(tokenError("INVALID_USER_ID"));
+				await handler.invalidateAllUserTokens(userId);
+			},
+		);
+
+		test("a token may fill an id of 255 characters", async () => {
+			const name = unique();
+			const length = 254 - name.length;
+			const handler = idToken(db.source, name, { expiresIn: 60, length });
+			const token = await handler.issue(await user());
+			expect(`${token}`).toHaveLength(length);
+			await handler.validate(`${token}`);
+		});
+
+		test("a token that is stored is a duplicate", async () => {
+			const options = { expiresIn: 60, generate: () => "same" };
+			const handler = idToken(db.source, unique(), options);
+			const [userId, other] = [await user(), await user()];
+			const results = await Promise.allSettled(
+				Array.from({ length: 5 }, () => handler.issue(userId)),
+			);
+			expect(succeeded(results)).toBe(1);
+			await expect(handler.issue(other)).rejects.toEqual(tokenError("DUPLICATE_TOKEN"));
+			expect((await handler.validate("same")).userId).toBe(userId);
+		});
+
+		test.each(["a.b.c", "a:b:", `o'"b`, "100%", "a_b", "%", "_", "a\\b", "é𝄞"])(
+			"user id %s: its tokens alone are listed and revoked",
+			async (part) => {
+				const name = unique();
+				const userId = await user(`${part}${unique()}`);
+				const other = await user(userId.replace(/[.:'"%_\\]/g, "x") + "2");
+				const longer = await user(`${userId}.1`);
+				for (const handler of [
+					idToken(db.source, name, { expiresIn: 60 }),
+					passwordToken(db.source, name, { expiresIn: 60 }),
+				]) {
+					const tokens = [await handler.issue(userId), await handler.issue(userId)];
+					const kept = [await handler.issue(other), await handler.issue(longer)];
+					const listed = await handler.getAllUserTokens(userId);
+					expect(listed.map(String).sort()).toEqual(tokens.map(String).sort());
+					await handler.invalidateAllUserTokens(userId);
+					expect(await handler.getAllUserTokens(userId)).toEqual([]);
+					expect((await handler.getAllUserTokens(other)).map(String)).toEqual([String(kept[0])]);
+					expect((await handler.getAllUserTokens(longer)).map(String)).toEqual([String(kept[1])]);
+					await handler.invalidateAllUserTokens(other);
+					await handler.invalidateAllUserTokens(longer);
+				}
+			},
+		);
+
+		test("a type whose name is the other's prefix keeps to its own tokens", async () => {
+			const name = unique();
+			const options = { expiresIn: 60, generate: () => "same" };
+			const [short, long] = [
+				idToken(db.source, name, options),
+				idToken(db.source, `${name}-2`, options),
+			];
+			const userId = await user();
+			await short.issue(userId);
+			await long.issue(userId);
+			expect(await short.getAllUserTokens(userId)).toHaveLength(1);
+			await short.invalidateAllUserTokens(userId);
+			await short.invalidate("-2:same");
+			await expect(short.validate("-2:same")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			await long.validate("same");
+		});
+
+		test("persistent keys of the same name stay as they are", async () => {
+			const name = unique();
+			const userId = await user();
+			const row = {
+				id: `${name}:login`,
+				user_id: userId,
+				primary_key: false,
+				hashed_password: null,
+				expires: null,
+			};
+			await db.insertRow(row);
+			const handler = idToken(db.source, name, { expiresIn: 60 });
+			await expect(handler.validate("login")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			await handler.invalidate("login");
+			await handler.invalidateAllUserTokens(userId);
+			expect(await handler.getAllUserTokens(userId)).toEqual([]);
+			expect(await db.getRows(userId)).toEqual([row]);
+		});
+	});
+};

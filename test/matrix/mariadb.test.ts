@@ -1,0 +1,180 @@
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { luciaStore } from "../../src/stores/lucia.js";
+import { mysql2, type Mysql2Pool } from "../../src/stores/mysql2.js";
+import { idToken } from "../../src/index.js";
+import { openMysql } from "../support/databases.js";
+import { toHarness } from "../support/database.js";
+import { tokenError } from "../support/errors.js";
+import { behaviour } from "./behaviour.js";
+import { matrix } from "./matrix.js";
+
+const url = inject("mysql");
+const LATER = 4_000_000_000_000;
+const key = { id: "n:a", userId: "u", expires: LATER };
+const SOURCES = ["defaultSource", "nativeSource"] as const;
+
+// MySQL 8 and MariaDB call the variable by different names.
+const setIsolation = async (
+	connection: { query: (sql: string) => Promise<unknown> },
+	isolation: string,
+): Promise<unknown> =>
+	connection
+		.query(`SET SESSION transaction_isolation = '${isolation}'`)
+		.catch(() => connection.query(`SET SESSION tx_isolation = '${isolation}'`));
+
+type Rest = Parameters<typeof openMysql> extends [string, ...infer Options] ? Options : never;
+
+// Dropped at the end of its test, whether or not it passes.
+const open: (...options: Rest) => ReturnType<typeof openMysql> = async (...options) => {
+	const db = await openMysql(url, ...options);
+	onTestFinished(() => db.close());
+	return db;
+};
+
+matrix("MySQL or MariaDB", (options) => openMysql(url, options), url !== "");
+
+describe.skipIf(url === "").each(["utf8mb4_unicode_ci", "utf8mb4_bin"])(
+	"MySQL or MariaDB, %s",
+	(collation) => {
+		for (const source of SOURCES) {
+			behaviour(source, async () => {
+				const db = await openMysql(url, { collation });
+				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
+			});
+		}
+	},
+);
+
+describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
+	test.each(SOURCES)("latin1 columns hold what they can: %s", async (source) => {
+		const db = await open({ collation: "latin1_swedish_ci" });
+		const handler = idToken(db[source], "né", { expiresIn: 60, generate: () => "Token" });
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["ü"]);
+		await handler.issue("ü");
+		await expect(handler.issue("u")).rejects.toEqual(tokenError("INVALID_USER_ID"));
+		await expect(handler.validate("token")).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		expect(await handler.getAllUserTokens("ü")).toHaveLength(1);
+		expect((await handler.validate("Token")).userId).toBe("ü");
+	});
+
+	test.each([
+		["as a string", { supportBigNumbers: true, bigNumberStrings: true }],
+		["as a number", {}],
+	])("an expiry may come %s", async (_type, config) => {
+		const db = await open({}, config);
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		for (const store of [mysql2(db.pool), luciaStore(db.defaultSource as never)]) {
+			await store.insert(key);
+			expect(await store.get(key.id)).toEqual(key);
+			expect(await store.getAllByUser("u", "n:")).toEqual([key]);
+			expect(await store.consume(key.id)).toEqual(key);
+		}
+	});
+
+	test.each(["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"])(
+		"at most one of ten wins where transactions are %s by default",
+		async (isolation) => {
+			const db = await open();
+			const pool: Mysql2Pool = {
+				execute: async (sql, values) => {
+					const connection = await db.pool.getConnection();
+					try {
+						await setIsolation(connection, isolation);
+						return await connection.execute(sql, values);
+					} finally {
+						connection.release();
+					}
+				},
+			};
+			await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+			for (let round = 0; round < 20; round++) {
+				await mysql2(pool).insert(key);
+				const calls = Array.from({ length: 10 }, () => mysql2(pool).consume(key.id));
+				expect((await Promise.all(calls)).filter((one) => one !== null)).toHaveLength(1);
+			}
+		},
+	);
+
+	test.each(["READ-COMMITTED", "REPEATABLE-READ"])(
+		"a user deleted while a token is issued is unknown: %s",
+		async (isolation) => {
+			const db = await open();
+			await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+			const [one, other] = [await db.pool.getConnection(), await db.pool.getConnection()];
+			await setIsolation(one, isolation);
+			await other.query("BEGIN");
+			await other.query("DELETE FROM auth_user");
+			const issued = expect(mysql2(one).insert(key)).rejects.toEqual(tokenError("INVALID_USER_ID"));
+			await new Promise((resolve) => setTimeout(resolve, 200));
+			await other.query("COMMIT");
+			await issued;
+			for (const connection of [one, other]) connection.release();
+		},
+	);
+
+	test.each(["user_id = 'v'", "expires = 1"])(
+		"a key that was stored in place of the one read is not consumed: %s",
+		async (change) => {
+			const db = await open();
+			await db.sql("INSERT INTO auth_user (id) VALUES ('u'), ('v')");
+			await mysql2(db.pool).insert(key);
+			const store = mysql2({
+				execute: async (sql, values) => {
+					if (sql.startsWith("DELETE")) await db.sql(`UPDATE auth_key SET ${change}`);
+					return db.pool.execute(sql, values);
+				},
+			});
+			expect(await store.consume(key.id)).toBeNull();
+			expect(await db.keys()).toHaveLength(1);
+		},
+	);
+
+	test("one of ten wins where a changed row is an error in a snapshot", async () => {
+		const db = await open({}, { connectionLimit: 11 });
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		const connections = await Promise.all(
+			Array.from({ length: 10 }, () => db.pool.getConnection()),
+		);
+		for (const connection of connections) {
+			// MariaDB's alone, and its default from 11.6 on.
+			await connection.query("SET SESSION innodb_snapshot_isolation = ON").catch(() => {});
+		}
+		for (let round = 0; round < 20; round++) {
+			await mysql2(db.pool).insert(key);
+			const calls = connections.map((connection) => mysql2(connection).consume(key.id));
+			expect((await Promise.all(calls)).filter((one) => one !== null)).toHaveLength(1);
+		}
+		for (const connection of connections) connection.release();
+	});
+
+	test("each statement finds its rows by an index", async () => {
+		const db = await open();
+		const rows = Array.from({ length: 2000 }, (_, n) => n);
+		await db.sql("INSERT INTO auth_user (id) VALUES ?", [rows.map((n) => [`u${n}`])]);
+		await db.sql("INSERT INTO auth_key VALUES ?", [
+			rows.map((n) => [`n:${n}`, `u${n}`, false, null, 1]),
+		]);
+		await db.sql("ANALYZE TABLE auth_user, auth_key");
+		const plans: { table: string; key: string | null; rows: string | number }[][] = [];
+		const store = mysql2({
+			execute: async (sql, values) => {
+				const [plan] = await db.pool.execute(`EXPLAIN ${sql}`, values);
+				plans.push(plan as never);
+				return [[{ ...key, user_id: "u1", id: "n:1" }], []];
+			},
+		});
+		await store.insert({ ...key, userId: "u1" });
+		await store.consume("n:1");
+		await store.delete("n:1", "u1");
+		await store.getAllByUser("u1", "n:");
+		await store.deleteAllByUser("u1", "n:");
+		await store.deleteExpiredByUser("u1", "n:", 0);
+		expect(plans).toHaveLength(7);
+		for (const row of plans.flat()) {
+			// The row of the table that an INSERT writes to has no plan.
+			if (row.table === "auth_key" && row.rows === null) continue;
+			expect(row.key, JSON.stringify(row)).toMatch(/PRIMARY|auth_key_user_id/);
+			expect(Number(row.rows)).toBe(1);
+		}
+	});
+});

@@ -1,0 +1,130 @@
+import * as published from "published";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { idToken, passwordToken } from "../../src/index.js";
+import { type Database, toHarness, toStore } from "../support/database.js";
+import type { OpenOptions } from "../support/databases.js";
+import { tokenError } from "../support/errors.js";
+import { behaviour } from "./behaviour.js";
+
+const SOURCES = ["defaultSource", "nativeSource"] as const;
+
+const LATER = 4_000_000_000_000;
+
+// Two where the database can't return what it deletes.
+const isMysql = (name: string): boolean => name.startsWith("MySQL");
+
+/** Everything that holds for the default and the native store on a database. */
+export const matrix = (
+	name: string,
+	open: (options?: OpenOptions) => Promise<Database>,
+	isThere = true,
+): void => {
+	describe.skipIf(!isThere)(name, () => {
+		for (const source of SOURCES) {
+			behaviour(source, async () => {
+				const db = await open();
+				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
+			});
+		}
+
+		describe("both stores", () => {
+			let db: Database;
+			beforeAll(async () => {
+				db = await open();
+				await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+			});
+			afterAll(() => db.close());
+
+			test("store the same rows, and either takes what the other stored", async () => {
+				const id = "n:a";
+				const rows: unknown[] = [];
+				for (const [one, other] of [
+					["defaultSource", "nativeSource"],
+					["nativeSource", "defaultSource"],
+				] as const) {
+					const key = { id, userId: "u", expires: LATER };
+					await toStore(db[one]).insert(key);
+					rows.push(await db.keys());
+					expect(await toStore(db[other]).consume(id)).toEqual(key);
+				}
+				expect(rows[0]).toEqual(rows[1]);
+			});
+
+			test.each(SOURCES)("tokens that 1.0.2 issued stay good: %s", async (source) => {
+				const options = { expiresIn: 60 };
+				// It has a Lucia of its own, whose type is another.
+				const auth = db.defaultSource as never;
+				const link = await published.idToken(auth, "link", options).issue("u");
+				const code = await published.passwordToken(auth, "code", options).issue("u");
+				const links = idToken(db[source], "link", options);
+				const codes = passwordToken(db[source], "code", options);
+				expect((await links.getAllUserTokens("u")).map(String)).toEqual([`${link}`]);
+				expect((await links.validate(`${link}`)).userId).toBe("u");
+				expect((await codes.validate(`${code}`, "u")).userId).toBe("u");
+			});
+
+			test("the native store takes one statement for each operation", async () => {
+				const store = db.nativeSource;
+				const count = async (run: Promise<unknown>): Promise<number> => {
+					await run.catch(() => undefined);
+					return db.statements.splice(0).length;
+				};
+				db.statements.length = 0;
+				const key = { id: "n:b", userId: "u", expires: LATER };
+				expect(await count(store.insert(key))).toBe(1);
+				expect(await count(store.insert(key))).toBe(1);
+				expect(await count(store.insert({ ...key, userId: "nobody" }))).toBe(1);
+				expect(await count(store.get(key.id))).toBe(1);
+				expect(await count(store.getAllByUser("u", "n:"))).toBe(1);
+				expect(await count(store.getAllByUser("nobody", "n:"))).toBe(1);
+				expect(await count(store.consume("n:none"))).toBe(1);
+				expect(await count(store.consume(key.id))).toBe(isMysql(name) ? 2 : 1);
+				expect(await count(store.delete(key.id))).toBe(1);
+				expect(await count(store.deleteAllByUser("u", "n:"))).toBe(1);
+				expect(await count(store.deleteExpiredByUser("u", "n:", 0))).toBe(1);
+				expect(
+					await count(store.deleteExpired?.("n:", 0) ?? Promise.reject(new Error("missing"))),
+				).toBe(1);
+			});
+		});
+
+		test.each(SOURCES)("an error of the database passes through: %s", async (source) => {
+			const db = await open();
+			try {
+				const store = toStore(db[source]);
+				const key = { id: "n:a", userId: "u", expires: LATER };
+				await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+				await db.sql("DROP TABLE auth_key");
+				const ofKey = [
+					() => store.insert(key),
+					() => store.get(key.id),
+					() => store.consume(key.id),
+					() => store.delete(key.id),
+				];
+				const ofUser = [
+					() => store.getAllByUser("u", "n:"),
+					() => store.deleteAllByUser("u", "n:"),
+					() => store.deleteExpiredByUser("u", "n:", 0),
+				];
+				// Where a list fails, adapter-mysql 1.1.1 leaves an unhandled rejection and never answers.
+				const hangs = isMysql(name) && source === "defaultSource";
+				for (const run of hangs ? ofKey : [...ofKey, ...ofUser]) {
+					await expect(run()).rejects.toThrow(/auth_key/);
+				}
+			} finally {
+				await db.close();
+			}
+		});
+
+		test("without foreign keys, the native store still tells an unknown user", async () => {
+			const db = await open({ foreignKeys: false });
+			try {
+				const handler = idToken(db.nativeSource, "n", { expiresIn: 60 });
+				await expect(handler.issue("nobody")).rejects.toEqual(tokenError("INVALID_USER_ID"));
+				expect(await db.keys()).toEqual([]);
+			} finally {
+				await db.close();
+			}
+		});
+	});
+};

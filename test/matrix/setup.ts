@@ -1,0 +1,41 @@
+import type { TestProject } from "vitest/node";
+import { findMariadb } from "../support/mariadb.js";
+import { findPostgres } from "../support/postgres.js";
+import { isInstalled } from "./heavy.js";
+
+declare module "vitest" {
+	export interface ProvidedContext {
+		/** Where PostgreSQL is; empty where there is none. */
+		postgres: string;
+		/** Where MySQL or MariaDB is; empty where there is none. */
+		mysql: string;
+	}
+}
+
+const HEAVY = "npm ci --prefix test/matrix";
+
+/** Finds or starts the servers, once for all test files, and ends by name what did not run. */
+export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
+	const [postgres, mariadb] = await Promise.all([findPostgres(), findMariadb()]);
+	provide("postgres", postgres?.url ?? "");
+	provide("mysql", mariadb?.url ?? "");
+
+	const missing: string[] = [];
+	if (!postgres) missing.push("PostgreSQL: set POSTGRES_URL or install postgresql");
+	if (!mariadb) missing.push("MySQL or MariaDB: set MYSQL_URL or install mariadb-server");
+	for (const name of ["better-sqlite3", "miniflare", "prisma", "drizzle-orm", "kysely"]) {
+		if (!isInstalled(name)) missing.push(`${name}: run ${HEAVY}`);
+	}
+	const report = missing.map((line) => `\n  ${line}`).join("");
+	const stop = async (): Promise<void> => {
+		await Promise.all([postgres?.stop(), mariadb?.stop()]);
+	};
+	if (missing.length > 0 && process.env["CI"]) {
+		await stop();
+		throw new Error(`The matrix must be whole where CI is set. Missing:${report}`);
+	}
+	return async () => {
+		await stop();
+		if (missing.length > 0) console.warn(`The matrix did not run on:${report}`);
+	};
+};

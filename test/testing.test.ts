@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { type KeyStore, LuciaTokenError } from "../src/index.js";
+import { betterSqlite3 } from "../src/stores/better-sqlite3.js";
+import { luciaStore } from "../src/stores/lucia.js";
+import { keyStoreCases, type KeyStoreHarness } from "../src/testing.js";
+import { openSqlite, type Sqlite } from "./support/sqlite.js";
+
+type Change = (store: KeyStore) => Partial<KeyStore>;
+
+const open = (toStore: (db: Sqlite) => KeyStore): KeyStoreHarness => {
+	const db = openSqlite();
+	return {
+		store: toStore(db),
+		createUser: async (id) => {
+			await db.createUser(id);
+		},
+		insertRow: async (row) => db.insertKey(row),
+		getRows: async (userId) => db.keys().filter((row) => row.user_id === userId),
+	};
+};
+
+const native = ({ db }: Sqlite): KeyStore => betterSqlite3(db);
+
+// The names of the cases that a store fails.
+const failures = async (change: Change): Promise<string[]> => {
+	const names: string[] = [];
+	for (const { name, run } of keyStoreCases) {
+		await run(open((db) => ({ ...native(db), ...change(native(db)) }))).catch(() =>
+			names.push(name),
+		);
+	}
+	return names;
+};
+
+describe("the exported cases pass", () => {
+	test.each(keyStoreCases)("native store: $name", ({ run }) => run(open(native)));
+
+	test.each(keyStoreCases)("default store: $name", ({ run }) =>
+		run(open(({ auth }) => luciaStore(auth))),
+	);
+});
+
+describe("the exported cases fail a store that", () => {
+	const defects: readonly (readonly [string, Change])[] = [
+		[
+			"reads, then deletes",
+			(store) => ({
+				consume: async (id, userId) => {
+					const key = await store.get(id, userId);
+					await store.delete(id, userId);
+					return key;
+				},
+			}),
+		],
+		["consumes without deleting", (store) => ({ consume: (id, user) => store.get(id, user) })],
+		["ignores the user", (store) => ({ consume: (id) => store.consume(id) })],
+		["ignores case", (store) => ({ get: (id) => store.get(id.toLowerCase()) })],
+		["pads with spaces", (store) => ({ delete: (id, user) => store.delete(id.trimEnd(), user) })],
+		["never lists", () => ({ getAllByUser: async () => [] })],
+		[
+			"ignores the prefix",
+			(store) => ({ deleteAllByUser: (user) => store.deleteAllByUser(user, "") }),
+		],
+		[
+			"sweeps what is good until now",
+			(store) => ({
+				deleteExpiredByUser: (user, prefix, now) =>
+					store.deleteExpiredByUser(user, prefix, now + 1),
+			}),
+		],
+		["never sweeps", () => ({ deleteExpired: async () => {} })],
+		["lets a duplicate pass", (store) => ({ insert: (key) => store.insert(key).catch(() => {}) })],
+		[
+			"passes a database's error on for a duplicate",
+			(store) => ({
+				insert: (key) =>
+					store.insert(key).catch(() => {
+						throw new Error("duplicate");
+					}),
+			}),
+		],
+		[
+			"tells the id in an error's cause",
+			(store) => ({
+				insert: (key) =>
+					store.insert(key).catch((error: LuciaTokenError) => {
+						throw new LuciaTokenError(error.message, { cause: new Error(`Key (id)=(${key.id})`) });
+					}),
+			}),
+		],
+	];
+
+	test.each(defects)("%s", async (_name, change) => {
+		expect(await failures(change)).not.toEqual([]);
+	});
+});

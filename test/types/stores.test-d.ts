@@ -1,0 +1,32 @@
+import type BetterSqlite3 from "better-sqlite3";
+import type Libsql from "libsql";
+import type { Connection, Pool as MysqlPool, PoolConnection } from "mysql2/promise";
+import type { Client, Pool, PoolClient } from "pg";
+import { expectTypeOf, test } from "vitest";
+import type { KeyStore } from "../../src/index.js";
+import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
+import { mysql2 } from "../../src/stores/mysql2.js";
+import { pg } from "../../src/stores/pg.js";
+
+test("the stores take what the drivers give", () => {
+	expectTypeOf<Pool | PoolClient | Client>().toExtend<Parameters<typeof pg>[0]>();
+	expectTypeOf<MysqlPool | PoolConnection | Connection>().toExtend<Parameters<typeof mysql2>[0]>();
+	expectTypeOf<BetterSqlite3.Database | Libsql.Database>().toExtend<
+		Parameters<typeof betterSqlite3>[0]
+	>();
+});
+
+test("the stores give a KeyStore", () => {
+	expectTypeOf(pg).returns.toEqualTypeOf<KeyStore>();
+	expectTypeOf(mysql2).returns.toEqualTypeOf<KeyStore>();
+	expectTypeOf(betterSqlite3).returns.toEqualTypeOf<KeyStore>();
+});
+
+test("the stores do not take each other's driver", () => {
+	// @ts-expect-error a pool of mysql2 is not one of pg
+	pg({} as MysqlPool);
+	// @ts-expect-error a pool of pg is not one of mysql2
+	mysql2({} as Pool);
+	// @ts-expect-error a pool is not a Database
+	betterSqlite3({} as Pool);
+});
