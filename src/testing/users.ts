@@ -56,7 +56,6 @@ export const userCases: readonly KeyStoreCase[] = [
 			await createUser(userId);
 			equal(await store.getAllByUser(userId, "a:"), []);
 			for (const lookalike of [userId.toUpperCase(), `${userId} `]) {
-				if (lookalike === userId) continue;
 				await rejects(store.getAllByUser(lookalike, "a:"), "INVALID_USER_ID", lookalike);
 			}
 		},
