@@ -109,6 +109,7 @@ export const idToken = (
 		length: 43,
 		alphabet: LETTERS_AND_DIGITS,
 		overhead: ":".length,
+		guessable: false,
 	});
 	const prefix = `${name}:`;
 	return tokenHandler(toKeyStore(auth), settings, () => prefix, { prefix });

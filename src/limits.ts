@@ -13,8 +13,6 @@ export const isStorable = (value: unknown): value is string =>
 	value.length <= MAX_KEY_ID_LENGTH &&
 	!UNSTORABLE.test(value);
 
-/** Whether a value can be a token whose key's id begins with `prefix`. */
-export const isTokenValue = (value: unknown, prefix: string): value is string =>
-	typeof value === "string" &&
-	prefix.length + value.length <= MAX_KEY_ID_LENGTH &&
-	VISIBLE_ASCII.test(value);
+/** Whether a value can be a token of at most so many characters. */
+export const isTokenValue = (value: unknown, maxLength: number): value is string =>
+	typeof value === "string" && value.length <= maxLength && VISIBLE_ASCII.test(value);

@@ -1,13 +1,18 @@
+import { type AtRest, hmacSha256, plain, sha256 } from "./at-rest.js";
+import { ATTEMPT_OVERHEAD, MAX_ATTEMPTS } from "./attempts.js";
+import { check, checkWhole } from "./check.js";
+import { maxBits } from "./entropy.js";
 import { isStorable, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
 import { generateRandomString } from "./random.js";
 
-/** The options of `idToken()` and `passwordToken()`. */
+/** The options that `idToken()` and `passwordToken()` share. */
 export interface TokenOptions {
 	/** How long a token is valid, in seconds: more than 0, at most 100,000,000,000. */
 	readonly expiresIn: number;
 	/**
-	 * The length of a token, in characters: a whole number from 1 up to what fits a key's id of 255
-	 * characters together with the token name (for password tokens, with the user id too).
+	 * The length of a token, in characters: a whole number from 1 (19 for hashed id tokens) up to what
+	 * fits a key's id of 255 characters together with the name (for password tokens with the user id,
+	 * too).
 	 */
 	readonly length?: number | undefined;
 	/**
@@ -15,46 +20,87 @@ export interface TokenOptions {
 	 * visible ASCII characters (0x21 to 0x7E). Use a CSPRNG (ASVS 5.0 6.5.3).
 	 */
 	readonly generate?: ((length?: number) => string) | undefined;
+	/**
+	 * How many tokens of this name a user may have, at least 1: `issue()` deletes the oldest over it.
+	 *
+	 * @default Infinity
+	 */
+	readonly maxTokensPerUser?: number | undefined;
+	/**
+	 * Whether the database holds the tokens themselves or hashes of them, which are of no use to who
+	 * reads it.
+	 *
+	 * @default "plain"
+	 */
+	readonly storeToken?: "plain" | "hashed" | undefined;
+}
+
+/** The options that password tokens have beside. */
+export interface GuessableTokenOptions extends TokenOptions {
+	/**
+	 * The key of the hashes, at least 32 random characters, kept away from the database. Required
+	 * where `storeToken` is `"hashed"`: a plain hash of a short code is soon reversed.
+	 */
+	readonly secret?: string | undefined;
+	/**
+	 * How many times a user's tokens may be guessed at, from 1 to 999, or Infinity. Then the tokens are
+	 * gone, and each try is `INVALID_TOKEN` until a new one is issued (ASVS 5.0 6.6.3).
+	 *
+	 * @default 5
+	 */
+	readonly maxAttempts?: number | undefined;
 }
 
 /** Options as handlers use them: checked and complete. */
 export interface Settings {
 	readonly expiresIn: number;
-	readonly length: number;
+	readonly maxAttempts: number;
+	readonly maxTokensPerUser: number;
+	readonly atRest: AtRest;
+	/** How many characters an id needs behind its prefix at the most. */
+	readonly storedLength: number;
 	/** Makes the value of a token, checked, whose key's id begins with `prefix`. */
 	readonly generate: (prefix: string) => string;
 }
-
-type Unchecked = { [Option in keyof TokenOptions]?: unknown };
 
 interface Defaults {
 	readonly length: number;
 	readonly alphabet: string;
 	/** How many characters a key's id has at the least beside name and token, the colon included. */
 	readonly overhead: number;
+	/** Whether the tokens are so short that they can be guessed. */
+	readonly guessable: boolean;
 }
+
+type Unchecked = { [Option in keyof GuessableTokenOptions]?: unknown };
 
 // Three thousand years: past what anyone asks for, well within what a Date and a BIGINT hold.
 const MAX_EXPIRES_IN = 1e11;
 
-interface Types {
-	string: string;
-	number: number;
-	function: NonNullable<TokenOptions["generate"]>;
-}
+const MIN_SECRET_LENGTH = 32;
 
-// One sentence says the type and the range; the class of the error says which of them it was.
-function check<Type extends keyof Types>(
-	option: string,
-	value: unknown,
-	type: Type,
-	inRange: (value: Types[Type]) => boolean,
-	expected: string,
-): asserts value is Types[Type] {
-	const ofType = typeof value === type;
-	if (ofType && inRange(value as Types[Type])) return;
-	throw new (ofType ? RangeError : TypeError)(`${option} must be ${expected}`);
-}
+/** What a plain hash must hide at the least, in bits (ASVS 5.0 6.5.2). */
+const MIN_HASHED_BITS = 112;
+
+const checkAtRest = (storeToken: unknown, secret: unknown, guessable: boolean): AtRest => {
+	check(
+		"storeToken",
+		storeToken,
+		"string",
+		(value) => value === "hashed" || (value === "plain" && secret === undefined),
+		secret === undefined ? '"plain" or "hashed"' : '"hashed" where there is a secret',
+	);
+	if (storeToken === "plain") return plain;
+	if (!guessable) return sha256;
+	check(
+		"secret",
+		secret,
+		"string",
+		(value) => value.length >= MIN_SECRET_LENGTH,
+		`a string of ${MIN_SECRET_LENGTH} characters or more`,
+	);
+	return hmacSha256(secret);
+};
 
 /**
  * Checks the name and the options of a handler and fills in the defaults, once, when the handler is
@@ -63,18 +109,31 @@ function check<Type extends keyof Types>(
  * @throws TypeError an argument is of the wrong type
  * @throws RangeError an argument is out of its range
  */
-export const checkOptions = (name: unknown, options: unknown, defaults: Defaults): Settings => {
-	const room = MAX_KEY_ID_LENGTH - defaults.overhead;
+export const checkOptions = (
+	name: unknown,
+	options: unknown,
+	{ alphabet, guessable, overhead, ...defaults }: Defaults,
+): Settings => {
+	// Without an object at all, it is the required option that is missing.
+	const {
+		expiresIn,
+		length = defaults.length,
+		generate,
+		maxAttempts = guessable ? 5 : Infinity,
+		maxTokensPerUser = Infinity,
+		storeToken = "plain",
+		secret,
+	} = Object(options) as Unchecked;
+	const atRest = checkAtRest(storeToken, guessable ? secret : undefined, guessable);
+
+	const room = MAX_KEY_ID_LENGTH - overhead - (atRest.length ?? 1);
 	check(
 		"name",
 		name,
 		"string",
-		(name) => isStorable(name) && name.length < room && !name.includes(":"),
-		`a string of 1 to ${room - 1} characters without ":", NUL and lone surrogates`,
+		(name) => isStorable(name) && name.length <= room && !name.includes(":"),
+		`a string of 1 to ${room} characters without ":", NUL and lone surrogates`,
 	);
-
-	// Without an object at all, it is the required option that is missing.
-	const { expiresIn, length = defaults.length, generate } = Object(options) as Unchecked;
 	check(
 		"expiresIn",
 		expiresIn,
@@ -82,29 +141,38 @@ export const checkOptions = (name: unknown, options: unknown, defaults: Defaults
 		(seconds) => seconds > 0 && seconds <= MAX_EXPIRES_IN,
 		`a number of seconds, more than 0 and at most ${MAX_EXPIRES_IN}`,
 	);
-	const maxLength = room - name.length;
-	check(
+	const minBits = atRest === sha256 ? MIN_HASHED_BITS : 0;
+	checkWhole(
 		"length",
 		length,
-		"number",
-		(length) => Number.isInteger(length) && length > 0 && length <= maxLength,
-		`a whole number from 1 to ${maxLength}`,
+		generate ? 1 : Math.max(1, Math.ceil(minBits / Math.log2(alphabet.length))),
+		atRest.length ? MAX_KEY_ID_LENGTH : MAX_KEY_ID_LENGTH - overhead - name.length,
 	);
 	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
+	checkWhole("maxTokensPerUser", maxTokensPerUser, 1, Number.MAX_SAFE_INTEGER, true);
+	if (guessable) checkWhole("maxAttempts", maxAttempts, 1, MAX_ATTEMPTS, true);
 
 	return {
 		expiresIn,
-		length,
+		maxAttempts: maxAttempts as number,
+		maxTokensPerUser,
+		atRest,
+		storedLength: Math.max(
+			atRest.length ?? length,
+			maxAttempts === Infinity ? 0 : ATTEMPT_OVERHEAD,
+		),
 		generate: (prefix) => {
 			const value: unknown = generate
-				? generate(length)
-				: generateRandomString(length, defaults.alphabet);
+				? (generate as (length: number) => unknown)(length)
+				: generateRandomString(length, alphabet);
+			const maxLength = atRest.maxLength(prefix);
 			check(
 				"what generate returns",
 				value,
 				"string",
-				(value) => isTokenValue(value, prefix),
-				`a string of 1 to ${MAX_KEY_ID_LENGTH - prefix.length} visible ASCII characters`,
+				(value) => isTokenValue(value, maxLength) && maxBits(value) >= minBits,
+				`a string of 1 to ${maxLength} visible ASCII characters` +
+					(minBits ? ` that can hold ${minBits} bits` : ""),
 			);
 			return value;
 		},

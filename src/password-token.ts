@@ -1,5 +1,5 @@
 import type { KeyStore } from "./key-store.js";
-import { checkOptions, type TokenOptions } from "./options.js";
+import { checkOptions, type GuessableTokenOptions } from "./options.js";
 import { DIGITS } from "./random.js";
 import { toKeyStore } from "./source.js";
 import type { LuciaAuth } from "./stores/lucia.js";
@@ -7,7 +7,7 @@ import type { Token } from "./token.js";
 import { tokenHandler } from "./token-handler.js";
 
 /** The options of `passwordToken()`. `length` is 8 by default: 26 bits of digits. */
-export type PasswordTokenOptions = TokenOptions;
+export type PasswordTokenOptions = GuessableTokenOptions;
 
 /** What `passwordToken()` returns. Its methods may be taken off it. */
 export interface PasswordTokenWrapper {
@@ -116,6 +116,7 @@ export const passwordToken = (
 		alphabet: DIGITS,
 		// The colon, a user id of one character, and the dot.
 		overhead: ":u.".length,
+		guessable: true,
 	});
 	return tokenHandler(toKeyStore(auth), settings, (userId) => `${name}:${userId}.`);
 };

@@ -1,20 +1,19 @@
+import { attemptLimit } from "./attempts.js";
+import { isDigest } from "./at-rest.js";
 import { isExpired, now, secondsFromNow } from "./clock.js";
 import { LuciaTokenError } from "./error.js";
 import type { KeyStore, StoredKey } from "./key-store.js";
 import { isStorable, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
 import type { Settings } from "./options.js";
+import type { Scope, UserScope } from "./scope.js";
 import { Token } from "./token.js";
+import { byExpiry, deleteOldest } from "./token-limit.js";
 
-/** Where a token's key is stored: under the id `prefix` + token. */
-interface Scope {
-	readonly prefix: string;
-	/** The only user whose keys are meant; without it, anyone's. */
-	readonly userId?: string;
-}
+const hasUser = (scope: Scope): scope is UserScope => scope.userId !== undefined;
 
-const toToken = ({ id, userId, expires }: StoredKey, { prefix }: Scope): Token => {
+const toToken = ({ id, userId, expires }: StoredKey, value: string): Token => {
 	const colon = id.indexOf(":");
-	return new Token(id.slice(prefix.length), {
+	return new Token(value, {
 		type: "single_use",
 		userId,
 		providerId: id.slice(0, colon),
@@ -33,34 +32,26 @@ const toToken = ({ id, userId, expires }: StoredKey, { prefix }: Scope): Token =
  */
 export const tokenHandler = (
 	store: KeyStore,
-	{ expiresIn, length, generate }: Settings,
+	{ expiresIn, generate, atRest, storedLength, maxAttempts, maxTokensPerUser }: Settings,
 	prefixOf: (userId: string) => string,
 	anyone?: Scope,
 ) => {
+	const limit = maxAttempts === Infinity ? null : attemptLimit(store, maxAttempts, expiresIn);
+
 	// The keys of one user, or undefined for what can't be the id of a user with tokens.
-	const userScope = (userId: unknown): Required<Scope> | undefined => {
+	const userScope = (userId: unknown): UserScope | undefined => {
 		const scope = isStorable(userId) && { prefix: prefixOf(userId), userId };
-		return scope && scope.prefix.length + length <= MAX_KEY_ID_LENGTH ? scope : undefined;
+		return scope && scope.prefix.length + storedLength <= MAX_KEY_ID_LENGTH ? scope : undefined;
 	};
 
-	const knownUserScope = (userId: unknown): Required<Scope> => {
+	const knownUserScope = (userId: unknown): UserScope => {
 		const scope = userScope(userId);
 		if (!scope) throw new LuciaTokenError("INVALID_USER_ID");
 		return scope;
 	};
 
-	// Calls `use` with the id of a token's key and its scope, unless there can be no such key.
-	const withKeyId = async <Result>(
-		token: unknown,
-		userId: unknown,
-		use: (id: string, scope: Scope) => Promise<Result>,
-	): Promise<Result | undefined> => {
-		const scope = anyone ?? userScope(userId);
-		const value = token instanceof Token ? token.toString() : token;
-		return scope && isTokenValue(value, scope.prefix)
-			? use(scope.prefix + value, scope)
-			: undefined;
-	};
+	const keyId = async (value: string, { prefix }: Scope): Promise<string> =>
+		prefix + (await atRest.store(value, prefix));
 
 	const open = async (
 		token: unknown,
@@ -69,38 +60,58 @@ export const tokenHandler = (
 	): Promise<Token> => {
 		// Read before the database is asked: a link that was followed in time is in time.
 		const at = now();
-		const found = await withKeyId(token, userId, async (id, scope) => {
-			const key = await store[operation](id, scope.userId);
-			if (key && isExpired(key.expires, at)) throw new LuciaTokenError("EXPIRED_TOKEN");
-			return key && toToken(key, scope);
-		});
-		if (!found) throw new LuciaTokenError("INVALID_TOKEN");
-		return found;
+		const scope = anyone ?? userScope(userId);
+		const value = token instanceof Token ? token.toString() : token;
+		if (!scope || !isTokenValue(value, atRest.maxLength(scope.prefix))) {
+			throw new LuciaTokenError("INVALID_TOKEN");
+		}
+		const id = await keyId(value, scope);
+		const key =
+			limit && hasUser(scope)
+				? await limit.guess(scope, id, operation, at)
+				: await store[operation](id, scope.userId);
+		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
+		if (isExpired(key.expires, at)) throw new LuciaTokenError("EXPIRED_TOKEN");
+		return toToken(key, value);
 	};
 
 	const invalidate = async (token: unknown, userId?: unknown): Promise<void> => {
-		await withKeyId(token, userId, (id, scope) => store.delete(id, scope.userId));
+		const scope = anyone ?? userScope(userId);
+		if (!scope) return;
+		// A token knows its key. A listed one knows nothing else where only a digest is stored, which
+		// as a string identifies it, too.
+		const id =
+			token instanceof Token
+				? `${token.key.providerId}:${token.key.providerUserId}`
+				: isDigest(token)
+					? scope.prefix + token
+					: isTokenValue(token, atRest.maxLength(scope.prefix))
+						? await keyId(token, scope)
+						: "";
+		if (isStorable(id) && id.startsWith(scope.prefix)) await store.delete(id, scope.userId);
 	};
 
 	const getAllUserTokens = async (userId: unknown): Promise<Token[]> => {
 		const scope = knownUserScope(userId);
 		const keys = await store.getAllByUser(scope.userId, scope.prefix);
 		// Stores answer in any order, and a list that changes from call to call is of little use.
-		return [...keys]
-			.sort((a, b) => a.expires - b.expires || (a.id < b.id ? -1 : 1))
-			.map((key) => toToken(key, scope));
+		return [...keys].sort(byExpiry).map((key) => toToken(key, key.id.slice(scope.prefix.length)));
 	};
 
 	return {
 		issue: async (userId: unknown): Promise<Token> => {
 			const scope = knownUserScope(userId);
+			const value = generate(scope.prefix);
 			const key = {
-				id: scope.prefix + generate(scope.prefix),
+				id: await keyId(value, scope),
 				userId: scope.userId,
 				expires: secondsFromNow(expiresIn),
 			};
-			await store.insert(key);
-			return toToken(key, scope);
+			if (limit) await limit.renew(scope, () => store.insert(key));
+			else await store.insert(key);
+			if (maxTokensPerUser < Infinity)
+				await deleteOldest(store, scope, maxTokensPerUser, expiresIn);
+			return toToken(key, value);
 		},
 
 		validate: (token: unknown, userId?: unknown): Promise<Token> => open(token, userId, "consume"),

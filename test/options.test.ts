@@ -15,7 +15,7 @@ const except = (...names: string[]) => NOT_STRINGS.filter(([name]) => !names.inc
 
 describe.each(TOKEN_KINDS)(
 	"the arguments of $kind",
-	({ kind, make, maxNameLength, defaultToken }) => {
+	({ kind, create: make, maxNameLength, defaultToken }) => {
 		const attempt = (name: unknown, options: unknown) => () =>
 			make(sqlite.auth, name as string, options as typeof OPTIONS);
 

@@ -23,6 +23,8 @@ export interface Handler {
 export interface TokenKind {
 	readonly kind: string;
 	readonly make: (auth: LuciaAuth | KeyStore, name: string, options: IdTokenOptions) => Handler;
+	/** The library's own function, with its own defaults. */
+	readonly create: TokenKind["make"];
 	/** The id of the key of a user's token. */
 	readonly keyId: (name: string, userId: string, token: string) => string;
 	readonly defaultToken: RegExp;
@@ -33,13 +35,16 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 	{
 		kind: "idToken",
 		make: idToken,
+		create: idToken,
 		keyId: (name, _userId, token) => `${name}:${token}`,
 		defaultToken: /^[a-zA-Z0-9]{43}$/,
 		maxNameLength: 253,
 	},
 	{
 		kind: "passwordToken",
-		make: passwordToken,
+		// How tries are counted has tests of its own.
+		make: (auth, name, options) => passwordToken(auth, name, { maxAttempts: Infinity, ...options }),
+		create: passwordToken,
 		keyId: (name, userId, token) => `${name}:${userId}.${token}`,
 		defaultToken: /^[0-9]{8}$/,
 		maxNameLength: 251,

@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { tokenError } from "./support/errors.js";
+import { DatabaseError, intercept } from "./support/faults.js";
+import { TOKEN_KINDS } from "./support/handlers.js";
+import { openSqlite, type Sqlite } from "./support/sqlite.js";
+
+const NOW = 1_000_000;
+let sqlite: Sqlite;
+beforeEach(() => {
+	vi.useFakeTimers({ now: NOW, toFake: ["Date"] });
+	sqlite = openSqlite();
+});
+afterEach(() => {
+	vi.useRealTimers();
+	sqlite.db.close();
+});
+
+describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
+	const open = (maxTokensPerUser: number, expiresIn = 60) =>
+		make(sqlite.auth, "name", { expiresIn, maxTokensPerUser });
+	const issueMany = async (count: number, issue: () => Promise<unknown>) => {
+		const issued: unknown[] = [];
+		for (let index = 0; index < count; index++) {
+			issued.push(await issue());
+			vi.advanceTimersByTime(1);
+		}
+		return issued.map(String);
+	};
+
+	test("of 1 leaves the newest token alone", async () => {
+		const user = await sqlite.createUser();
+		const handler = open(1);
+		const [first, second] = await issueMany(2, () => handler.issue(user));
+		await expect(handler.validate(first ?? "", user)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		await expect(handler.validate(second ?? "", user)).resolves.toHaveProperty("userId", user);
+	});
+
+	test("of 3 leaves the three newest", async () => {
+		const user = await sqlite.createUser();
+		const handler = open(3);
+		const issued = await issueMany(10, () => handler.issue(user));
+		expect((await handler.getAllUserTokens(user)).map(String)).toEqual(issued.slice(-3));
+	});
+
+	test("keeps a flood within the limit, and at least one of its tokens works", async () => {
+		const user = await sqlite.createUser();
+		const handler = open(2);
+		const issued = await Promise.all(Array.from({ length: 30 }, () => handler.issue(user)));
+		const left = (await handler.getAllUserTokens(user)).map(String);
+		expect(left).toHaveLength(2);
+		expect(issued.map(String)).toEqual(expect.arrayContaining(left));
+		await expect(handler.validate(left[0] ?? "", user)).resolves.toHaveProperty("userId", user);
+	});
+
+	test("leaves one of two tokens that are issued at the same moment", async () => {
+		const user = await sqlite.createUser();
+		const handler = open(1);
+		for (let round = 0; round < 20; round++) {
+			const issued = await Promise.all([handler.issue(user), handler.issue(user)]);
+			const used = await Promise.allSettled(issued.map((token) => handler.validate(token, user)));
+			expect(used.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+		}
+	});
+
+	test("counts no other user, no other type and no other key", async () => {
+		const [user, other] = [await sqlite.createUser(), await sqlite.createUser()];
+		await open(1).issue(other);
+		await make(sqlite.auth, "other", { expiresIn: 60 }).issue(user);
+		sqlite.insertKey({ id: keyId("name", user, "login"), user_id: user });
+		await issueMany(3, () => open(1).issue(user));
+		expect(sqlite.keys()).toHaveLength(4);
+	});
+
+	test("takes a token that outlasts a new one for older than it", async () => {
+		const user = await sqlite.createUser();
+		const [old] = await issueMany(1, () => open(1, 3600).issue(user));
+		const [issued] = await issueMany(1, () => open(1).issue(user));
+		await expect(open(1).validate(old ?? "", user)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+		await expect(open(1).validate(issued ?? "", user)).resolves.toHaveProperty("userId", user);
+	});
+
+	test("leaves one of two tokens of machines whose clocks are a minute apart", async () => {
+		const user = await sqlite.createUser();
+		const issued = await Promise.all(
+			[0, 60_000].map((ahead) => {
+				vi.setSystemTime(NOW + ahead);
+				return open(1).issue(user);
+			}),
+		);
+		vi.setSystemTime(NOW);
+		const used = await Promise.allSettled(issued.map((token) => open(1).validate(token, user)));
+		expect(used.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+	});
+
+	test("is not looked at where it is Infinity", async () => {
+		const user = await sqlite.createUser();
+		sqlite.calls.length = 0;
+		await open(Infinity).issue(user);
+		expect(sqlite.calls).toEqual(["setKey"]);
+	});
+
+	test("deletes nothing before the new token is stored", async () => {
+		sqlite.db.close();
+		let fails = false;
+		sqlite = openSqlite((adapter) =>
+			intercept(adapter, async (name, run) => {
+				if (fails && name === "setKey") throw new DatabaseError("connection lost");
+				return run();
+			}),
+		);
+		const user = await sqlite.createUser();
+		const first = await open(1).issue(user);
+		fails = true;
+		await expect(open(1).issue(user)).rejects.toThrow("connection lost");
+		fails = false;
+		await expect(open(1).validate(first, user)).resolves.toHaveProperty("userId", user);
+	});
+
+	test.each([0, -1, 1.5, Number.NaN])("may not be %d", (max) => {
+		expect(() => open(max)).toThrow(
+			new RangeError(
+				"maxTokensPerUser must be a whole number from 1 to 9007199254740991, or Infinity",
+			),
+		);
+	});
+
+	test("may not be of another type", () => {
+		expect(() => open("1" as unknown as number)).toThrow(TypeError);
+	});
+});
