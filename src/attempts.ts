@@ -85,16 +85,20 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn: number) =>
 			const attempt = await reserve(scope);
 			// In the place of the insert of an attempt, and of the look at the token.
 			if (!attempt) await Promise.all([store.get(id, userId), store.get(id, userId)]);
-			const key = attempt && (await store[operation](id, userId));
-			if (attempt && key) {
-				const used = operation === "consume" && !isExpired(key.expires, at);
+			const seen = attempt && (await store.get(id, userId));
+			if (attempt && seen) {
+				// A right guess, whoever of several calls with it gets the key: none of them is a failure.
+				const key = operation === "get" ? seen : await store.consume(id, userId);
+				const used = operation === "consume" && key && !isExpired(key.expires, at);
 				// Tries that stay taken are no reason to report a token as not used that was.
 				await (used ? clear(scope) : store.delete(attempt.id, userId)).catch(() => {});
-			} else if (operation === "consume") {
+				return key;
+			}
+			if (operation === "consume") {
 				if (attempt?.last) await store.deleteAllByUser(userId, prefix);
 				else await store.deleteExpiredByUser(userId, prefix, at);
 			}
-			return key;
+			return null;
 		},
 
 		/**

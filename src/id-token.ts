@@ -77,6 +77,14 @@ export interface IdTokenWrapper {
 	 */
 	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
 
+	/**
+	 * Does what `deleteExpiredUserTokens` does, for all users: something to run once a day.
+	 *
+	 * @throws TypeError the store can't, as the default one can't: Lucia's adapters do not list the
+	 * keys of all users
+	 */
+	readonly deleteExpiredTokens: () => Promise<void>;
+
 	/** @deprecated the name in 1.x of `getAllUserTokens` */
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 
@@ -111,6 +119,5 @@ export const idToken = (
 		overhead: ":".length,
 		guessable: false,
 	});
-	const prefix = `${name}:`;
-	return tokenHandler(toKeyStore(auth), settings, () => prefix, { prefix });
+	return tokenHandler(toKeyStore(auth), settings, `${name}:`);
 };

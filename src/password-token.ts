@@ -81,6 +81,14 @@ export interface PasswordTokenWrapper {
 	 */
 	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
 
+	/**
+	 * Does what `deleteExpiredUserTokens` does, for all users: something to run once a day.
+	 *
+	 * @throws TypeError the store can't, as the default one can't: Lucia's adapters do not list the
+	 * keys of all users
+	 */
+	readonly deleteExpiredTokens: () => Promise<void>;
+
 	/** @deprecated the name in 1.x of `getAllUserTokens` */
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 
@@ -118,5 +126,5 @@ export const passwordToken = (
 		overhead: ":u.".length,
 		guessable: true,
 	});
-	return tokenHandler(toKeyStore(auth), settings, (userId) => `${name}:${userId}.`);
+	return tokenHandler(toKeyStore(auth), settings, `${name}:`, (userId) => `${name}:${userId}.`);
 };

@@ -27,20 +27,22 @@ const toToken = ({ id, userId, expires }: StoredKey, value: string): Token => {
 /**
  * What `idToken()` and `passwordToken()` return: the two differ only in where keys are stored.
  *
- * @param prefixOf how the ids of a user's keys begin
- * @param anyone where to look for a token whose user is not given; without it, the user must be
+ * @param typePrefix how the ids of all its keys begin
+ * @param userPrefix how those of one user begin, if the user must be given with a token
  */
 export const tokenHandler = (
 	store: KeyStore,
 	{ expiresIn, generate, atRest, storedLength, maxAttempts, maxTokensPerUser }: Settings,
-	prefixOf: (userId: string) => string,
-	anyone?: Scope,
+	typePrefix: string,
+	userPrefix?: (userId: string) => string,
 ) => {
+	// Where a token is looked for whose user is not given.
+	const anyone: Scope | undefined = userPrefix ? undefined : { prefix: typePrefix };
 	const limit = maxAttempts === Infinity ? null : attemptLimit(store, maxAttempts, expiresIn);
 
 	// The keys of one user, or undefined for what can't be the id of a user with tokens.
 	const userScope = (userId: unknown): UserScope | undefined => {
-		const scope = isStorable(userId) && { prefix: prefixOf(userId), userId };
+		const scope = isStorable(userId) && { prefix: userPrefix?.(userId) ?? typePrefix, userId };
 		return scope && scope.prefix.length + storedLength <= MAX_KEY_ID_LENGTH ? scope : undefined;
 	};
 
@@ -128,6 +130,13 @@ export const tokenHandler = (
 		deleteExpiredUserTokens: async (userId: unknown): Promise<void> => {
 			const scope = userScope(userId);
 			if (scope) await store.deleteExpiredByUser(scope.userId, scope.prefix, now());
+		},
+
+		deleteExpiredTokens: async (): Promise<void> => {
+			if (!store.deleteExpired) {
+				throw new TypeError("This store can't delete the expired tokens of all users at once");
+			}
+			await store.deleteExpired(typePrefix, now());
 		},
 
 		getAllUserTokens,

@@ -101,6 +101,18 @@ describe("the tries at a password token", () => {
 		await expect(open().getToken("right", user)).rejects.toEqual(INVALID);
 	});
 
+	test("are not spent by the right code, however many calls come with it at once", async () => {
+		for (let round = 0; round < 20; round++) {
+			const handler = open({ maxAttempts: 2 });
+			const token = await handler.issue(user);
+			await guess(1, handler);
+			const calls = Array.from({ length: 2 }, () => handler.validate(token, user));
+			const results = await Promise.allSettled(calls);
+			expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+			await handler.invalidateAllUserTokens(user);
+		}
+	});
+
 	test("are counted for each user and each type of their own", async () => {
 		const other = await sqlite.createUser("other");
 		const second = passwordToken(sqlite.auth, "code2", { expiresIn: 60 });

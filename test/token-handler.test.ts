@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Token } from "../src/index.js";
+import { betterSqlite3 } from "../src/stores/better-sqlite3.js";
 import { tokenError } from "./support/errors.js";
 import { TOKEN_KINDS } from "./support/handlers.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
@@ -440,6 +441,29 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 			expect(sqlite.keys()).toEqual([]);
 		},
 	);
+
+	describe("deleteExpiredTokens", () => {
+		test("is refused by a store that can't", async () => {
+			const { handler } = await open();
+			await expect(handler.deleteExpiredTokens()).rejects.toEqual(
+				new TypeError("This store can't delete the expired tokens of all users at once"),
+			);
+		});
+
+		test("deletes the expired tokens of all users by a store that can", async () => {
+			const handler = make(betterSqlite3(sqlite.db), "name", { expiresIn: MINUTE });
+			const [userId, other] = [await sqlite.createUser("user"), await sqlite.createUser("other")];
+			const expires = Date.now() - 1;
+			for (const owner of [userId, other]) {
+				sqlite.insertKey({ id: keyId("name", owner, `old${owner}`), user_id: owner, expires });
+				sqlite.insertKey({ id: keyId("other", owner, `old${owner}`), user_id: owner, expires });
+			}
+			const token = await handler.issue(other);
+			await handler.deleteExpiredTokens();
+			expect(sqlite.keys()).toHaveLength(3);
+			await expect(handler.validate(token, other)).resolves.toHaveProperty("userId", other);
+		});
+	});
 
 	test("has methods that work when they are taken off it", async () => {
 		const userId = await sqlite.createUser();

@@ -53,7 +53,68 @@ export const behaviour = (name: string, open: () => Promise<Contender>): void =>
 				Array.from({ length: 10 }, () => handler.validate(`${token}`, userId)),
 			);
 			expect(succeeded(results)).toBe(1);
+			// Nine calls have failed: what they leave is their tries.
+			const ids = (await db.getRows(userId)).map(({ id }) => id);
+			expect(ids.filter((id) => !id.startsWith(":"))).toEqual([]);
+		});
+
+		test("a password token is guessed at five times by a hundred calls at once", async () => {
+			const handler = passwordToken(db.source, unique(), { expiresIn: 60 });
+			const userId = await user();
+			const token = await handler.issue(userId);
+			const calls = Array.from({ length: 100 }, () => handler.getToken("wrong", userId));
+			expect(succeeded(await Promise.allSettled(calls))).toBe(0);
+			// The code and a key for each try.
+			expect(await db.getRows(userId)).toHaveLength(6);
+			await expect(handler.validate(token, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			const next = await handler.issue(userId);
+			await expect(handler.validate(token, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			await expect(handler.validate(next, userId)).resolves.toHaveProperty("userId", userId);
 			expect(await db.getRows(userId)).toEqual([]);
+		});
+
+		test("a password token is gone after five wrong ones", async () => {
+			const handler = passwordToken(db.source, unique(), { expiresIn: 60 });
+			const userId = await user();
+			await handler.issue(userId);
+			for (let count = 0; count < 5; count++) {
+				await expect(handler.validate("wrong", userId)).rejects.toEqual(
+					tokenError("INVALID_TOKEN"),
+				);
+			}
+			expect(await handler.getAllUserTokens(userId)).toEqual([]);
+		});
+
+		test("a flood of tokens stays within its limit, and the newest works", async () => {
+			const handler = idToken(db.source, unique(), { expiresIn: 60, maxTokensPerUser: 2 });
+			const userId = await user();
+			await Promise.all(Array.from({ length: 10 }, () => handler.issue(userId)));
+			const left = await handler.getAllUserTokens(userId);
+			expect(left).toHaveLength(2);
+			await expect(handler.validate(left[1] ?? "")).resolves.toHaveProperty("userId", userId);
+		});
+
+		test("a hashed token is stored as a digest alone, and valid once", async () => {
+			const userId = await user();
+			const secret = "0123456789abcdef0123456789abcdef";
+			const options = { expiresIn: 60, storeToken: "hashed" } as const;
+			const link = idToken(db.source, unique(), options);
+			const code = passwordToken(db.source, unique(), { ...options, secret });
+			const tokens = [await link.issue(userId), await code.issue(userId)];
+			for (const row of await db.getRows(userId)) {
+				expect(row.id).toMatch(/[:.](hmac-)?sha256 [0-9a-f]{64}$/);
+			}
+			for (const token of tokens) {
+				const calls = Array.from({ length: 10 }, () =>
+					token === tokens[0] ? link.validate(token) : code.validate(token, userId),
+				);
+				expect(succeeded(await Promise.allSettled(calls))).toBe(1);
+			}
+			await link.issue(userId);
+			const [listed] = await link.getAllUserTokens(userId);
+			await expect(link.validate(`${listed}`)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			await link.invalidate(`${listed}`);
+			expect(await link.getAllUserTokens(userId)).toEqual([]);
 		});
 
 		test("a token is good in its last millisecond, and expired once after it", async () => {

@@ -152,7 +152,7 @@ export const openMysql = async (
 	url: string,
 	{ foreignKeys = true, collation }: OpenOptions = {},
 	config: mysql.PoolOptions = {},
-): Promise<Database & { readonly pool: mysql.Pool }> => {
+): Promise<Database & { readonly name: string; readonly pool: mysql.Pool }> => {
 	const name = unique();
 	const server = await mysql.createConnection(url);
 	await server.query(`CREATE DATABASE ${name} ${collation ? `COLLATE ${collation}` : ""}`);
@@ -185,6 +185,7 @@ export const openMysql = async (
 		return rows as unknown[];
 	};
 	return {
+		name,
 		pool,
 		defaultSource: createAuth(mysqlAdapter(counted as never)),
 		nativeSource: mysql2(counted),

@@ -16,6 +16,7 @@ export interface Handler {
 	readonly invalidateToken: (token: string | Token, userId: string) => Promise<void>;
 	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
 	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
+	readonly deleteExpiredTokens: () => Promise<void>;
 	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 }

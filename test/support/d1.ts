@@ -1,0 +1,75 @@
+import { d1 } from "@lucia-auth/adapter-sqlite";
+import type { KeySchema } from "lucia-auth";
+import { importHeavy } from "../matrix/heavy.js";
+import { createAuth, type Database } from "./database.js";
+import { schema, SQLITE, toKey } from "./databases.js";
+
+interface D1Statement {
+	bind(...values: unknown[]): D1Statement;
+	all(): Promise<{ results: unknown[] }>;
+	run(): Promise<unknown>;
+}
+
+interface D1 {
+	prepare(sql: string): D1Statement;
+	batch(statements: D1Statement[]): Promise<unknown>;
+}
+
+interface MiniflareModule {
+	readonly Miniflare: new (options: object) => {
+		getD1Database(name: string): Promise<D1>;
+		dispose(): Promise<void>;
+	};
+}
+
+// An error of D1 has a cause, which the adapter looks at. On its way from Miniflare's worker to Node
+// it loses it.
+const withCause = (error: Error): never => {
+	error.cause ??= new Error(error.message.replace("D1_ERROR: ", ""));
+	throw error;
+};
+
+const withCauses = (db: D1): D1 => {
+	const originals = new WeakMap<D1Statement, D1Statement>();
+	const wrap = (statement: D1Statement): D1Statement => {
+		const wrapped: D1Statement = {
+			bind: (...values) => wrap(statement.bind(...values)),
+			all: () => statement.all().catch(withCause),
+			run: () => statement.run().catch(withCause),
+		};
+		originals.set(wrapped, statement);
+		return wrapped;
+	};
+	return {
+		prepare: (sql) => wrap(db.prepare(sql)),
+		batch: (statements) =>
+			db
+				.batch(statements.map((statement) => originals.get(statement) ?? statement))
+				.catch(withCause),
+	};
+};
+
+/** D1 on Miniflare, of its own. */
+export const openD1 = async (): Promise<Omit<Database, "nativeSource" | "statements">> => {
+	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
+	const miniflare = new Miniflare({
+		modules: true,
+		script: "export default {}",
+		d1Databases: ["DB"],
+	});
+	const db = await miniflare.getD1Database("DB");
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
+		(
+			await db
+				.prepare(text)
+				.bind(...values)
+				.all()
+		).results;
+	for (const text of schema(SQLITE)) await sql(text);
+	return {
+		defaultSource: createAuth(d1(withCauses(db) as never)),
+		sql,
+		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
+		close: () => miniflare.dispose(),
+	};
+};

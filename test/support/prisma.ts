@@ -1,0 +1,97 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Adapter, LuciaErrorConstructor } from "lucia-auth";
+import { importHeavy } from "../matrix/heavy.js";
+import { createAuth, type Database } from "./database.js";
+import { openPostgres, openSqliteDb, type SqliteDb } from "./databases.js";
+import { temporaryFolder } from "./server.js";
+
+interface Client {
+	$disconnect(): Promise<void>;
+}
+
+interface ClientModule {
+	readonly PrismaClient: new (options: { adapter: object }) => Client;
+}
+
+interface AdapterModule {
+	readonly default: (client: Client) => (error: LuciaErrorConstructor) => Adapter;
+}
+
+type Provider = "sqlite" | "postgresql";
+
+const folder = fileURLToPath(new URL("../matrix/", import.meta.url));
+
+// Prisma fetches an engine that generating a client does not need, unless it is told of one.
+const generate = (provider: Provider): string => {
+	const schema = join(folder, "prisma", `${provider}.prisma`);
+	const client = join(folder, "node_modules", `.prisma-${provider}`, "index.js");
+	if (!existsSync(client) || statSync(client).mtimeMs < statSync(schema).mtimeMs) {
+		execFileSync(
+			process.execPath,
+			["node_modules/prisma/build/index.js", "generate", "--schema", schema],
+			{
+				cwd: folder,
+				stdio: "pipe",
+				env: {
+					...process.env,
+					PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+					CHECKPOINT_DISABLE: "1",
+				},
+			},
+		);
+	}
+	return client;
+};
+
+/** Lucia on Prisma, in place of the adapter that the database was opened with. */
+export type PrismaDatabase = Omit<Database, "nativeSource" | "statements"> & {
+	readonly adapter: (error: LuciaErrorConstructor) => Adapter;
+};
+
+const open = async (
+	provider: Provider,
+	{ sql, keys, close }: Database,
+	driver: object,
+	remove = () => {},
+): Promise<PrismaDatabase> => {
+	const { PrismaClient } = await importHeavy<ClientModule>(generate(provider));
+	const prisma = await importHeavy<AdapterModule>("@lucia-auth/adapter-prisma");
+	const client = new PrismaClient({ adapter: driver });
+	const adapter = prisma.default(client);
+	return {
+		adapter,
+		defaultSource: createAuth(adapter),
+		sql,
+		keys,
+		close: async () => {
+			await client.$disconnect();
+			await close();
+			remove();
+		},
+	};
+};
+
+export const openPrismaOnPostgres = async (url: string): Promise<PrismaDatabase> => {
+	const { PrismaPg } = await importHeavy<{
+		readonly PrismaPg: new (config: object, options: { schema: string }) => object;
+	}>("@prisma/adapter-pg");
+	const database = await openPostgres(url);
+	const driver = new PrismaPg({ connectionString: url }, { schema: database.name });
+	return open("postgresql", database, driver);
+};
+
+export const openPrismaOnSqlite = async (): Promise<PrismaDatabase> => {
+	const { PrismaBetterSqlite3 } = await importHeavy<{
+		readonly PrismaBetterSqlite3: new (config: { url: string }) => object;
+	}>("@prisma/adapter-better-sqlite3");
+	const { default: Sqlite } = await importHeavy<{
+		readonly default: new (file: string) => SqliteDb;
+	}>("better-sqlite3");
+	const { path, remove } = temporaryFolder("prisma");
+	const file = join(path, "db");
+	const database = await openSqliteDb(new Sqlite(file));
+	return open("sqlite", database, new PrismaBetterSqlite3({ url: `file:${file}` }), remove);
+};
