@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import ts from "typescript";
 import * as tokens from "../src/index.js";
+import * as nativeStore from "../src/stores/better-sqlite3.js";
+import * as testing from "../src/testing.js";
+import type { KeyStoreRow } from "../src/testing.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
 
-// Runs every TypeScript block of the README as the module that it is. What a block takes for granted
-// is here: the user, the mail that is sent, and the value that comes back from the mail.
+// Runs every TypeScript block of the README and of docs/stores.md as the module that it is. What a
+// block takes for granted is here: the user, the mail that is sent, and the value that comes back.
 
 type Run = (
 	require: (name: string) => unknown,
@@ -16,11 +19,14 @@ type Run = (
 
 const AsyncFunction = (async () => {}).constructor as new (...source: string[]) => Run;
 
-const blocks = [
-	...readFileSync(new URL("../README.md", import.meta.url), "utf8").matchAll(
-		/^```ts\n(.*?)^```$/gms,
-	),
-].map(([, code = ""]) => code);
+const blocksOf = (page: string): string[] =>
+	[
+		...readFileSync(new URL(`../${page}`, import.meta.url), "utf8").matchAll(
+			/^```ts\n(.*?)^```$/gms,
+		),
+	].map(([, code = ""]) => code);
+
+const PAGES = ["README.md", "docs/stores.md", "docs/hashed.md"];
 
 let sqlite: Sqlite;
 const mails: { to: string; text: string }[] = [];
@@ -45,9 +51,25 @@ const run = async (code: string): Promise<void> => {
 	const { outputText } = ts.transpileModule(code, {
 		compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
 	});
+	const tests: Promise<void>[] = [];
 	const modules: Record<string, unknown> = {
 		"@lucia-auth/tokens": tokens,
+		"@lucia-auth/tokens/better-sqlite3": nativeStore,
+		"@lucia-auth/tokens/testing": testing,
 		"./lucia.js": { auth: sqlite.auth },
+		"./db.js": {
+			db: sqlite.db,
+			createUser: (id: string) => sqlite.createUser(id),
+			insertRow: async (row: KeyStoreRow) => sqlite.insertKey(row),
+			getRows: async (id: string) => sqlite.keys().filter((row) => row.user_id === id),
+		},
+		// One after the other, as runners do.
+		"./runner.js": {
+			test: (_name: string, run: () => Promise<void>) => {
+				const [last] = tests.slice(-1);
+				tests.push(Promise.resolve(last).then(run));
+			},
+		},
 	};
 	const require = (name: string) => {
 		if (!(name in modules)) throw new Error(`the README imports ${name}`);
@@ -60,23 +82,30 @@ const run = async (code: string): Promise<void> => {
 		{ userId, email: "user@example.com" },
 		async (to, text) => void mails.push({ to, text }),
 	);
+	await Promise.all(tests);
+	if (code.includes("keyStoreCases")) expect(tests.length).toBeGreaterThan(20);
+	// Each other example uses up or revokes what it has issued.
+	else expect(sqlite.keys()).toEqual([]);
 };
 
-describe("the README", () => {
+describe.each(PAGES)("%s", (page) => {
+	const blocks = blocksOf(page);
+
 	test("has its examples", () => {
-		expect(blocks.length).toBeGreaterThanOrEqual(4);
+		expect(blocks.length).toBeGreaterThanOrEqual(
+			{ "README.md": 4, "docs/stores.md": 2 }[page] ?? 1,
+		);
 	});
 
 	test.each(blocks)("has an example that runs: %#", async (code) => {
+		expect(code).toContain("@lucia-auth/tokens");
 		await run(code);
-		// Each example uses up or revokes what it has issued.
-		expect(code).toContain("await");
-		expect(sqlite.keys()).toEqual([]);
 	});
 
-	test("has an example that fails when its token is not the one that was sent", async () => {
-		await expect(
-			run(blocks[0]?.replace("validate(value", "validate(`${value}x`") ?? ""),
-		).rejects.toThrow("INVALID_TOKEN");
+	test("has an example that fails when its token is not the one that was issued", async () => {
+		const [code = ""] = blocks;
+		const broken = code.replace(/validate\((\w+)\)/, "validate(`${$1}x`)");
+		expect(broken).not.toBe(code);
+		await expect(run(broken)).rejects.toThrow("INVALID_TOKEN");
 	});
 });

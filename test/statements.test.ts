@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import type { KeyStore } from "../src/index.js";
+import { betterSqlite3 } from "../src/stores/better-sqlite3.js";
+import { mysql2 } from "../src/stores/mysql2.js";
+import { pg } from "../src/stores/pg.js";
+
+// Writes down what each native store asks its database, and fails where docs/statements.md says
+// anything else. `npx vitest run test/statements.test.ts -u` brings the page up to date.
+
+const statements: string[] = [];
+const rows = [{ known: true, inserted: true, id: "name:token", user_id: "user", expires: 1 }];
+const note = <Result>(sql: string, result: Result): Result => {
+	statements.push(
+		sql
+			.replace(/\s+/g, " ")
+			.replace(/ (WHERE|AND (?:NOT )?auth_key|LEFT JOIN|RETURNING auth_key)/g, "\n\t$1")
+			.trim(),
+	);
+	return result;
+};
+
+const stores: Record<string, KeyStore> = {
+	"pg: PostgreSQL": pg({ query: async ({ text }) => note(text, { rows }) }),
+	"mysql2: MySQL and MariaDB": mysql2({
+		execute: async (sql) =>
+			note<[unknown, unknown]>(sql, [Object.assign([...rows], { affectedRows: 1 }), []]),
+	}),
+	"better-sqlite3: SQLite": betterSqlite3({
+		prepare: (sql: string) => ({
+			all: () => note(sql, rows),
+			run: () => note(sql, { changes: 1 }),
+		}),
+	}),
+};
+
+const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise<unknown>][] = [
+	["insert", "issue", (store) => store.insert({ id: "name:token", userId: "user", expires: 1 })],
+	["get", "getToken", (store) => store.get("name:token")],
+	["consume", "validate", (store) => store.consume("name:token")],
+	["delete", "invalidate", (store) => store.delete("name:token")],
+	["getAllByUser", "getAllUserTokens", (store) => store.getAllByUser("user", "name:")],
+	["deleteAllByUser", "invalidateAllUserTokens", (store) => store.deleteAllByUser("user", "name:")],
+	[
+		"deleteExpiredByUser",
+		"deleteExpiredUserTokens",
+		(store) => store.deleteExpiredByUser("user", "name:", 1),
+	],
+	["deleteExpired", "deleteExpiredTokens", async (store) => store.deleteExpired?.("name:", 1)],
+];
+
+test("docs/statements.md holds every statement of every native store", async () => {
+	const page = [
+		"# Statements\n",
+		"What each native store asks its database, written down by `test/statements.test.ts`. [stores.md](stores.md) says how to choose one.\n",
+	];
+	for (const [name, store] of Object.entries(stores)) {
+		page.push(`## ${name}\n`);
+		for (const [operation, method, run] of OPERATIONS) {
+			statements.length = 0;
+			await run(store);
+			expect(statements.length).toBeGreaterThan(0);
+			page.push(`\`${operation}\`, for \`${method}()\`:\n`);
+			page.push(`\`\`\`sql\n${statements.join(";\n")}\n\`\`\`\n`);
+		}
+	}
+	await expect(page.join("\n")).toMatchFileSnapshot("../docs/statements.md");
+});

@@ -1,0 +1,225 @@
+import fc from "fast-check";
+import { inspect } from "node:util";
+import { expect } from "vitest";
+import {
+	idToken,
+	type KeyStore,
+	type LuciaAuth,
+	LuciaTokenError,
+	passwordToken,
+	Token,
+} from "../../src/index.js";
+import type { Database } from "./database.js";
+
+// Drives every public function with anything at all, and looks after each call at the three things
+// that must hold: only documented errors come out, no key outside of the type is touched, and no
+// secret is in an error.
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const USERS = ["alice", "bob", "a.b", "a", "100%", "o'b"];
+
+const hostile = fc.oneof(
+	fc.anything({
+		withBigInt: true,
+		withBoxedValues: true,
+		withDate: true,
+		withMap: true,
+		withNullPrototype: true,
+		withObjectString: true,
+		withSet: true,
+		withSparseArray: true,
+		withTypedArray: true,
+		withUnicodeString: true,
+	}),
+	fc.string({ unit: "binary", maxLength: 300 }),
+	fc.string({ unit: "grapheme", maxLength: 300 }),
+	fc.double(),
+	fc.constantFrom<unknown>(
+		"",
+		"\0",
+		"\ud800",
+		"__proto__",
+		"constructor",
+		"a".repeat(255),
+		"a".repeat(256),
+		"a".repeat(1_000_000),
+		Number.MAX_SAFE_INTEGER,
+		Number.MIN_VALUE,
+		-0,
+		Symbol("token"),
+		() => "token",
+		new Proxy(
+			{},
+			{
+				get: () => {
+					throw new Error("got");
+				},
+			},
+		),
+		Object.create(null),
+	),
+);
+
+const METHODS = [
+	"issue",
+	"validate",
+	"getToken",
+	"invalidate",
+	"invalidateToken",
+	"invalidateAllUserTokens",
+	"getAllUserTokens",
+	"getUserTokens",
+	"deleteExpiredUserTokens",
+] as const;
+type Method = (typeof METHODS)[number];
+
+const DOCUMENTED: Record<Method, readonly string[]> = {
+	issue: ["INVALID_USER_ID", "DUPLICATE_TOKEN"],
+	validate: ["INVALID_TOKEN", "EXPIRED_TOKEN"],
+	getToken: ["INVALID_TOKEN", "EXPIRED_TOKEN"],
+	invalidate: [],
+	invalidateToken: [],
+	invalidateAllUserTokens: [],
+	getAllUserTokens: ["INVALID_USER_ID"],
+	getUserTokens: ["INVALID_USER_ID"],
+	deleteExpiredUserTokens: [],
+};
+
+/** An argument: something hostile, a user, or a token that was issued. */
+type Argument = { anything: unknown } | { user: string } | { issued: number; asToken: boolean };
+
+const argument: fc.Arbitrary<Argument> = fc.oneof(
+	{ weight: 3, arbitrary: hostile.map((anything) => ({ anything })) },
+	{ weight: 2, arbitrary: fc.constantFrom(...USERS).map((user) => ({ user })) },
+	{ weight: 2, arbitrary: fc.record({ issued: fc.nat(), asToken: fc.boolean() }) },
+);
+
+const call = fc.record({
+	handler: fc.nat(),
+	method: fc.constantFrom(...METHODS),
+	first: argument,
+	second: argument,
+});
+
+const options = fc.record({
+	expiresIn: fc.oneof(hostile, fc.constant(60)),
+	length: fc.option(hostile, { nil: undefined }),
+	generate: fc.option(
+		fc.oneof(
+			hostile,
+			hostile.map((value) => () => value),
+		),
+		{ nil: undefined },
+	),
+	maxTokensPerUser: fc.option(hostile, { nil: undefined }),
+	maxAttempts: fc.option(hostile, { nil: undefined }),
+	storeToken: fc.option(fc.oneof(hostile, fc.constantFrom("plain", "hashed")), { nil: undefined }),
+	secret: fc.option(fc.oneof(hostile, fc.constant(SECRET)), { nil: undefined }),
+});
+
+type Handler = Record<Method, (...args: unknown[]) => Promise<unknown>>;
+
+const handlersOn = (source: LuciaAuth | KeyStore): Handler[] => {
+	const hashed = { expiresIn: 60, storeToken: "hashed" } as const;
+	return [
+		idToken(source, "fuzz-link", { expiresIn: 60 }),
+		idToken(source, "fuzz-link-hashed", { ...hashed, maxTokensPerUser: 3 }),
+		passwordToken(source, "fuzz-code", { expiresIn: 60 }),
+		passwordToken(source, "fuzz-code-hashed", { ...hashed, secret: SECRET, maxTokensPerUser: 2 }),
+	] as unknown as Handler[];
+};
+
+/** Rows that no handler here may touch: of other types, or no tokens at all. */
+const insertBystanders = async (db: Database): Promise<void> => {
+	for (const user of USERS) {
+		for (const [name, expires, password] of [
+			["fuzz-link", "NULL", "NULL"],
+			["fuzz-code", "NULL", "NULL"],
+			["fuzz-link", "1", "'hash'"],
+			["fuzz", "1", "NULL"],
+			["fuzz-link2", "1", "NULL"],
+			[":fuzz-link2", "1", "NULL"],
+		] as const) {
+			const id = `${name}:${user}.bystander-${password.length}`;
+			await db.sql(
+				`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
+				VALUES (?, ?, FALSE, ${password}, ${expires})`,
+				[id, user],
+			);
+		}
+	}
+};
+
+const isBystander = ({ id }: { id: string }) => id.includes(".bystander-");
+
+const sortById = <Row extends { id: string }>(rows: Row[]): Row[] =>
+	[...rows].sort((a, b) => (a.id < b.id ? -1 : 1));
+
+/** @returns how many calls did what was asked of them, which tells a fuzz that reaches nothing */
+export const fuzz = async (db: Database, numRuns: number): Promise<number> => {
+	for (const user of USERS) await db.sql("INSERT INTO auth_user (id) VALUES (?)", [user]);
+	await insertBystanders(db);
+	const before = sortById((await db.keys()).filter(isBystander));
+	const handlers = [...handlersOn(db.defaultSource), ...handlersOn(db.nativeSource)];
+	const issued: Token[] = [];
+	let succeeded = 0;
+
+	const toArgument = (value: Argument): unknown => {
+		if ("user" in value) return value.user;
+		if ("anything" in value) return value.anything;
+		const token = issued[value.issued % Math.max(1, issued.length)];
+		return value.asToken ? token : token?.toString();
+	};
+
+	const expectNoSecret = (error: unknown): void => {
+		const text = inspect(error, { depth: null, showHidden: true });
+		for (const token of issued) expect(text.includes(token.toString())).toBe(false);
+		expect(text.includes(SECRET)).toBe(false);
+	};
+
+	await fc.assert(
+		fc.asyncProperty(call, async ({ handler, method, first, second }) => {
+			try {
+				const target = handlers[handler % handlers.length] as Handler;
+				const result = await target[method](toArgument(first), toArgument(second));
+				succeeded++;
+				if (result instanceof Token) {
+					issued.push(result);
+					if (issued.length > 50) issued.shift();
+				}
+			} catch (error) {
+				expect(error).toBeInstanceOf(LuciaTokenError);
+				expect(DOCUMENTED[method]).toContain((error as Error).message);
+				expectNoSecret(error);
+			}
+			expect(sortById((await db.keys()).filter(isBystander))).toEqual(before);
+		}),
+		{ numRuns: Math.ceil(numRuns * 0.8) },
+	);
+
+	await fc.assert(
+		fc.asyncProperty(
+			fc.boolean(),
+			fc.oneof(hostile, fc.constant("fuzz-made")),
+			fc.oneof(hostile, options),
+			async (guessable, name, options) => {
+				const make = (guessable ? passwordToken : idToken) as (...args: unknown[]) => Handler;
+				try {
+					const handler = make(db.nativeSource, name, options);
+					const token = (await handler.issue("alice")) as Token;
+					await handler.validate(token, "alice");
+					succeeded++;
+				} catch (error) {
+					// "got" is what a getter of the caller's own throws.
+					const known = [TypeError, RangeError, LuciaTokenError] as unknown[];
+					if ((error as Error).message !== "got")
+						expect(known).toContain((error as Error).constructor);
+					expectNoSecret(error);
+				}
+			},
+		),
+		{ numRuns: Math.floor(numRuns * 0.2) },
+	);
+	expect(sortById((await db.keys()).filter(isBystander))).toEqual(before);
+	return succeeded;
+};
