@@ -98,8 +98,10 @@ export interface IdTokenWrapper {
  *
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that all its tokens are stored under. No other type of token may have it, nor
- * may it be the provider id of other single-use keys. 1 to 253 characters without `:`
- * @param options `expiresIn` in seconds; `length` in characters, 43 by default; `generate`
+ * may it be the provider id of other single-use keys. 1 to 253 characters (183 where tokens are
+ * hashed) without `:`
+ * @param options `expiresIn` in seconds; `length` in characters, 43 by default; `maxTokensPerUser`;
+ * `storeToken`; `generate`
  * @throws TypeError an argument or option is of the wrong type
  * @throws RangeError an argument or option is out of its range
  *

@@ -119,14 +119,17 @@ export const checkOptions = (
 		expiresIn,
 		length = defaults.length,
 		generate,
-		maxAttempts = guessable ? 5 : Infinity,
+		maxAttempts = 5,
 		maxTokensPerUser = Infinity,
 		storeToken = "plain",
 		secret,
 	} = Object(options) as Unchecked;
 	const atRest = checkAtRest(storeToken, guessable ? secret : undefined, guessable);
 
-	const room = MAX_KEY_ID_LENGTH - overhead - (atRest.length ?? 1);
+	checkWhole("maxAttempts", maxAttempts, 1, MAX_ATTEMPTS, true);
+	const isLimited = guessable && maxAttempts < Infinity;
+	const attemptLength = isLimited ? ATTEMPT_OVERHEAD : 1;
+	const room = MAX_KEY_ID_LENGTH - overhead - (atRest.length ?? attemptLength);
 	check(
 		"name",
 		name,
@@ -150,17 +153,13 @@ export const checkOptions = (
 	);
 	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
 	checkWhole("maxTokensPerUser", maxTokensPerUser, 1, Number.MAX_SAFE_INTEGER, true);
-	if (guessable) checkWhole("maxAttempts", maxAttempts, 1, MAX_ATTEMPTS, true);
 
 	return {
 		expiresIn,
-		maxAttempts: maxAttempts as number,
+		maxAttempts: isLimited ? maxAttempts : Infinity,
 		maxTokensPerUser,
 		atRest,
-		storedLength: Math.max(
-			atRest.length ?? length,
-			maxAttempts === Infinity ? 0 : ATTEMPT_OVERHEAD,
-		),
+		storedLength: Math.max(atRest.length ?? length, attemptLength),
 		generate: (prefix) => {
 			const value: unknown = generate
 				? (generate as (length: number) => unknown)(length)

@@ -31,19 +31,21 @@ export interface PasswordTokenWrapper {
 	 * @param token what the user typed
 	 * @param userId the id of the user that it was issued to
 	 * @returns the token
-	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's, or
+	 * no try is left. The last try that fails deletes all tokens of this name of the user
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over; it is deleted, so the next try gets
 	 * `INVALID_TOKEN`
 	 */
 	readonly validate: (token: string | Token, userId: string) => Promise<Token>;
 
 	/**
-	 * Looks at a user's token without using it up or deleting it.
+	 * Looks at a user's token without using it up or deleting it. A wrong one counts as a try.
 	 *
 	 * @param token what the user typed
 	 * @param userId the id of the user that it was issued to
 	 * @returns the token
-	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's, or
+	 * no try is left
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over
 	 */
 	readonly getToken: (token: string | Token, userId: string) => Promise<Token>;
@@ -100,12 +102,15 @@ export interface PasswordTokenWrapper {
  * Makes a handler of password tokens: short codes that are valid only together with the id of the
  * user that they were issued to, as in one-time codes by mail.
  *
- * A short code can be guessed: limit how often a user may try (ASVS 5.0 6.6.3).
+ * A short code can be guessed, so a user's codes are gone after `maxAttempts` wrong ones (ASVS 5.0
+ * 6.6.3). Limit how often a new one may be asked for, too.
  *
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that all its tokens are stored under. No other type of token may have it, nor
- * may it be the provider id of other single-use keys. 1 to 251 characters without `:`
- * @param options `expiresIn` in seconds; `length` in characters, 8 by default; `generate`
+ * may it be the provider id of other single-use keys. 1 to 247 characters (176 where tokens are
+ * hashed) without `:`
+ * @param options `expiresIn` in seconds; `length` in characters, 8 by default; `maxAttempts`, 5 by
+ * default; `maxTokensPerUser`; `storeToken` and its `secret`; `generate`
  * @throws TypeError an argument or option is of the wrong type
  * @throws RangeError an argument or option is out of its range
  *

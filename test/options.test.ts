@@ -15,14 +15,14 @@ const except = (...names: string[]) => NOT_STRINGS.filter(([name]) => !names.inc
 
 describe.each(TOKEN_KINDS)(
 	"the arguments of $kind",
-	({ kind, create: make, maxNameLength, defaultToken }) => {
+	({ kind, create: make, maxNameLength, maxLength, defaultToken }) => {
 		const attempt = (name: unknown, options: unknown) => () =>
 			make(sqlite.auth, name as string, options as typeof OPTIONS);
 
 		const expected = {
 			name: `name must be a string of 1 to ${maxNameLength} characters without ":", NUL and lone surrogates`,
 			expiresIn: "expiresIn must be a number of seconds, more than 0 and at most 100000000000",
-			length: `length must be a whole number from 1 to ${maxNameLength - 3}`,
+			length: `length must be a whole number from 1 to ${maxLength}`,
 			generate: "generate must be a function",
 		};
 
@@ -96,12 +96,12 @@ describe.each(TOKEN_KINDS)(
 
 		test("take any length that fits an id of 255 characters together with the name", async () => {
 			const userId = await sqlite.createUser(kind.charAt(0));
-			for (const length of [1, 100, maxNameLength - 3]) {
+			for (const length of [1, 100, maxLength]) {
 				const token = await make(sqlite.auth, "name", { ...OPTIONS, length }).issue(userId);
 				expect(`${token}`).toHaveLength(length);
 			}
 			expect(Math.max(...sqlite.keys().map(({ id }) => id.length))).toBe(255);
-			expect(attempt("name", { ...OPTIONS, length: maxNameLength - 2 })).toThrow(RangeError);
+			expect(attempt("name", { ...OPTIONS, length: maxLength + 1 })).toThrow(RangeError);
 		});
 
 		test.each(except("a function", "undefined"))("refuse %s as generate", (_, generate) => {

@@ -29,7 +29,9 @@ export interface TokenKind {
 	/** The id of the key of a user's token. */
 	readonly keyId: (name: string, userId: string, token: string) => string;
 	readonly defaultToken: RegExp;
+	/** Of a name beside the shortest token, and of a token beside the name "name". */
 	readonly maxNameLength: number;
+	readonly maxLength: number;
 }
 
 export const TOKEN_KINDS: readonly TokenKind[] = [
@@ -40,6 +42,7 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 		keyId: (name, _userId, token) => `${name}:${token}`,
 		defaultToken: /^[a-zA-Z0-9]{43}$/,
 		maxNameLength: 253,
+		maxLength: 250,
 	},
 	{
 		kind: "passwordToken",
@@ -48,6 +51,7 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 		create: passwordToken,
 		keyId: (name, userId, token) => `${name}:${userId}.${token}`,
 		defaultToken: /^[0-9]{8}$/,
-		maxNameLength: 251,
+		maxNameLength: 247,
+		maxLength: 248,
 	},
 ];

@@ -64,6 +64,26 @@ describe("idToken and passwordToken", () => {
 		idToken(auth, "name", { expiresIn: 60, expires: 1 });
 	});
 
+	test("take the options of their own type alone", () => {
+		expectTypeOf(idToken).toBeCallableWith(auth, "name", {
+			expiresIn: 60,
+			maxTokensPerUser: 1,
+			storeToken: "hashed",
+		});
+		expectTypeOf(passwordToken).toBeCallableWith(auth, "name", {
+			expiresIn: 60,
+			maxAttempts: Infinity,
+			secret: "s",
+			storeToken: "hashed",
+		});
+		// @ts-expect-error an id token can't be guessed
+		idToken(auth, "name", { expiresIn: 60, maxAttempts: 5 });
+		// @ts-expect-error nor does its digest need a key
+		idToken(auth, "name", { expiresIn: 60, secret: "s" });
+		// @ts-expect-error there is no such way to store a token
+		idToken(auth, "name", { expiresIn: 60, storeToken: "encrypted" });
+	});
+
 	test("are declared exactly, not as any", () => {
 		expectTypeOf(idToken).returns.toEqualTypeOf<IdTokenWrapper>();
 		expectTypeOf(passwordToken).returns.toEqualTypeOf<PasswordTokenWrapper>();
