@@ -29,13 +29,33 @@ const withCause = (error: Error): never => {
 	throw error;
 };
 
+// Miniflare fails a fetch where hundreds are under way at once.
+const MAX_AT_ONCE = 8;
+
+const limited = () => {
+	let underWay = 0;
+	const waiting: (() => void)[] = [];
+	return async <Result>(run: () => Promise<Result>): Promise<Result> => {
+		if (underWay >= MAX_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+		else underWay++;
+		try {
+			return await run();
+		} finally {
+			const next = waiting.shift();
+			if (next) next();
+			else underWay--;
+		}
+	};
+};
+
 const withCauses = (db: D1): D1 => {
+	const limit = limited();
 	const originals = new WeakMap<D1Statement, D1Statement>();
 	const wrap = (statement: D1Statement): D1Statement => {
 		const wrapped: D1Statement = {
 			bind: (...values) => wrap(statement.bind(...values)),
-			all: () => statement.all().catch(withCause),
-			run: () => statement.run().catch(withCause),
+			all: () => limit(() => statement.all()).catch(withCause),
+			run: () => limit(() => statement.run()).catch(withCause),
 		};
 		originals.set(wrapped, statement);
 		return wrapped;

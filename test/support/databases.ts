@@ -32,6 +32,7 @@ export const schema = (
 	`CREATE TABLE auth_session (
 		id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
 		active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL
+		${foreignKeys ? ", FOREIGN KEY (user_id) REFERENCES auth_user (id)" : ""}
 	)`,
 	`CREATE TABLE auth_key (
 		id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,

@@ -15,29 +15,44 @@ export class DatabaseError extends Error {
 	override name = "DatabaseError";
 }
 
-/** Lets one call of an adapter fail, before or after it has taken effect. */
+/** Lets one call of an adapter or a driver fail, before or after it has taken effect. */
 export interface Fault {
 	/** The number of the call that fails, from 0; none while it is -1. */
 	at: number;
 	when: "before" | "after";
 	/** The calls that there were, by name. */
 	readonly calls: string[];
+	/** What a call fails with. */
+	readonly error: DatabaseError;
 	readonly wrap: (adapter: Adapter) => Adapter;
+	readonly call: <Result>(name: string, run: () => Promise<Result>) => Promise<Result>;
+	readonly callSync: <Result>(name: string, run: () => Result) => Result;
 }
 
 export const createFault = (): Fault => {
+	const begin = (name: string): boolean => {
+		const fails = fault.calls.push(name) - 1 === fault.at;
+		if (fails && fault.when === "before") throw fault.error;
+		return fails;
+	};
 	const fault: Fault = {
 		at: -1,
 		when: "before",
 		calls: [],
-		wrap: (adapter) =>
-			intercept(adapter, async (name, run) => {
-				const fails = fault.calls.push(name) - 1 === fault.at;
-				if (fails && fault.when === "before") throw new DatabaseError("connection lost");
-				const result = await run();
-				if (fails) throw new DatabaseError("connection lost");
-				return result;
-			}),
+		error: new DatabaseError("connection lost"),
+		wrap: (adapter) => intercept(adapter, fault.call),
+		call: async (name, run) => {
+			const fails = begin(name);
+			const result = await run();
+			if (fails) throw fault.error;
+			return result;
+		},
+		callSync: (name, run) => {
+			const fails = begin(name);
+			const result = run();
+			if (fails) throw fault.error;
+			return result;
+		},
 	};
 	return fault;
 };

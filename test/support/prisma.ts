@@ -53,7 +53,7 @@ export type PrismaDatabase = Omit<Database, "nativeSource" | "statements"> & {
 
 const open = async (
 	provider: Provider,
-	{ sql, keys, close }: Database,
+	database: Database,
 	driver: object,
 	remove = () => {},
 ): Promise<PrismaDatabase> => {
@@ -64,11 +64,11 @@ const open = async (
 	return {
 		adapter,
 		defaultSource: createAuth(adapter),
-		sql,
-		keys,
+		sql: (...args) => database.sql(...args),
+		keys: () => database.keys(),
 		close: async () => {
 			await client.$disconnect();
-			await close();
+			await database.close();
 			remove();
 		},
 	};

@@ -1,0 +1,96 @@
+// A process of its own on a database that is there, as a second server of an app would be. It runs
+// the built package and does what its parent asks, until its parent is gone.
+import { createRequire } from "node:module";
+import { mysql2 as mysqlAdapter } from "@lucia-auth/adapter-mysql";
+import { pg as pgAdapter } from "@lucia-auth/adapter-postgresql";
+import { betterSqlite3 as sqliteAdapter } from "@lucia-auth/adapter-sqlite";
+import * as current from "@lucia-auth/tokens";
+import { betterSqlite3 } from "@lucia-auth/tokens/better-sqlite3";
+import { mysql2 } from "@lucia-auth/tokens/mysql2";
+import { pg } from "@lucia-auth/tokens/pg";
+import Libsql from "libsql";
+import lucia from "lucia-auth";
+import mysql from "mysql2/promise";
+import postgres from "pg";
+import * as published from "published";
+
+process.on("disconnect", () => process.exit());
+
+const openSqlite = (db) => {
+	db.pragma("busy_timeout = 60000");
+	db.pragma("synchronous = NORMAL");
+	db.pragma("foreign_keys = ON");
+	return { adapter: sqliteAdapter(db), native: betterSqlite3(db) };
+};
+
+const DRIVERS = {
+	pg: ({ url, database }) => {
+		const pool = new postgres.Pool({
+			connectionString: url,
+			options: `-c search_path=${database}`,
+			application_name: `racer ${database}`,
+		});
+		// Without a listener, an idle connection that is cut would end the process.
+		pool.on("error", () => {});
+		return { adapter: pgAdapter(pool), native: pg(pool) };
+	},
+	mysql2: ({ url, database }) => {
+		const pool = mysql.createPool(new URL(database, url).href);
+		return { adapter: mysqlAdapter(pool), native: mysql2(pool) };
+	},
+	libsql: ({ database }) => openSqlite(new Libsql(database)),
+	"better-sqlite3": ({ database }) => {
+		const require = createRequire(new URL("../matrix/package.json", import.meta.url));
+		const Database = require("better-sqlite3");
+		return openSqlite(new Database(database));
+	},
+};
+
+const { connection, store, version, name } = JSON.parse(process.argv[2]);
+const { adapter, native } = DRIVERS[connection.driver](connection);
+const auth = lucia({ adapter, env: "DEV" });
+const { idToken } = version === "published" ? published : current;
+const handler = idToken(store === "native" ? native : auth, name, { expiresIn: 600 });
+
+const METHODS = {
+	validate: async (token) => {
+		await handler.validate(token);
+	},
+	invalidate: (token) => handler.invalidate(token),
+	invalidateAllUserTokens: (userId) => handler.invalidateAllUserTokens(userId),
+	deleteUser: (userId) => auth.deleteUser(userId),
+
+	// Validates token after token in the order given, many under way at once, and reports each
+	// success at once: this process may be killed. Returns how often there was which failure.
+	validateAll: async (tokens, atOnce, calls) => {
+		const failures = {};
+		const queue = tokens.values();
+		const run = async () => {
+			for (const token of queue) {
+				const results = await Promise.allSettled(
+					Array.from({ length: calls }, async () => {
+						await handler.validate(token);
+						process.send({ won: token });
+					}),
+				);
+				for (const { reason } of results) {
+					if (reason) failures[reason.message] = (failures[reason.message] ?? 0) + 1;
+				}
+			}
+		};
+		await Promise.all(Array.from({ length: atOnce }, run));
+		return failures;
+	},
+};
+
+process.on("message", async ({ id, method, args }) => {
+	try {
+		process.send({ id, value: await METHODS[method](...args) });
+	} catch (error) {
+		process.send({ id, error: error.message });
+	}
+});
+
+// Once with the database, so that what comes is in time with the other processes.
+await handler.validate("warm-up").catch(() => {});
+process.send({ ready: true });

@@ -1,0 +1,150 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { idToken } from "../../src/index.js";
+import { type Contender, type Opened, SHARED, SLOW } from "./contenders.js";
+import {
+	attempt,
+	countFailures,
+	countSuccesses,
+	inBatches,
+	newTally,
+	report,
+	type Tally,
+} from "./race.js";
+import { type Actor, inTurn, type Job, startRacer } from "./racers.js";
+import { createUser, NAME, options, storeTokens } from "./tokens.js";
+
+const REVOCATIONS = ["invalidate", "invalidateAllUserTokens", "deleteUser"] as const;
+type Revocation = (typeof REVOCATIONS)[number];
+
+// Lucia deletes a user's keys and then the user: a claim that comes in between is a foreign-key error
+// of the database, and the app tries again. MySQL and MariaDB may see a deadlock there.
+const MAX_TRIES = 50;
+const DEADLOCK = "Deadlock found when trying to get lock; try restarting transaction";
+
+const revoke = async (
+	actor: Actor,
+	revocation: Revocation,
+	userId: string,
+	tokens: readonly string[],
+): Promise<number> => {
+	if (revocation === "invalidate") {
+		await Promise.all(tokens.map((token) => actor.invalidate(token)));
+		return 0;
+	}
+	if (revocation === "invalidateAllUserTokens") {
+		await actor.invalidateAllUserTokens(userId);
+		return 0;
+	}
+	for (let tries = 0; ; tries++) {
+		try {
+			await actor.deleteUser(userId);
+			return tries;
+		} catch (error) {
+			if (tries === MAX_TRIES) throw error;
+		}
+	}
+};
+
+/**
+ * Revokes the tokens of each user while they are validated. Calls that began before may win, one for
+ * each token at most; calls that begin once the revocation is reported never do.
+ */
+const race = async (
+	name: string,
+	db: Opened,
+	actor: Actor,
+	revocation: Revocation,
+	users: number,
+): Promise<void> => {
+	const during = newTally([]);
+	const after = newTally([]);
+	let retries = 0;
+	await inBatches(Array.from({ length: users }), 5, async (_, index) => {
+		const userId = `user${index}`;
+		await createUser(db, userId);
+		const tokens = await storeTokens(db, userId, 4);
+		for (const token of tokens) during.successes.set(token, 0);
+		const validate = (tally: Tally, count: number): Promise<unknown>[] =>
+			Array.from({ length: count }, () =>
+				tokens.map((token) => attempt(tally, actor.validate, token)),
+			).flat();
+		// Nothing else, the revocation first, the calls first, and a call that is answered first.
+		const order = index % 4;
+		const before = validate(during, order < 2 ? 0 : 2);
+		if (order === 3) await Promise.race(before);
+		const revoked = revoke(actor, revocation, userId, tokens).then(async (tries) => {
+			retries += tries;
+			await Promise.all(validate(after, 2));
+		});
+		await Promise.all([...before, ...validate(during, order === 0 ? 0 : 3), revoked]);
+	});
+	report(`validate against ${revocation}, ${name}`, {
+		tokens: during.successes.size,
+		validated: countSuccesses(during),
+		revoked: during.successes.size - countSuccesses(during),
+		"validated after they were revoked": countSuccesses(after),
+		"retries of deleteUser": retries,
+		...during.failures,
+	});
+	// The database's own error, and only where keys and users go at once.
+	if (revocation === "deleteUser") delete during.failures[DEADLOCK];
+	expect(Object.keys(during.failures)).toEqual(["INVALID_TOKEN"]);
+	expect(Math.max(...during.successes.values())).toBeLessThanOrEqual(1);
+	expect(countSuccesses(after)).toBe(0);
+	expect(after.failures).toEqual({ INVALID_TOKEN: countFailures(after) });
+	expect(await db.keys()).toEqual([]);
+};
+
+const inOneProcess = <Db extends Opened>(
+	{ name, isThere, open, sourceOf }: Contender<Db>,
+	users: number,
+): void => {
+	describe.skipIf(!isThere)(`in one process: ${name}`, () => {
+		test.each(REVOCATIONS)(`validate against %s, ${users * 4} tokens`, async (revocation) => {
+			const db = await open();
+			onTestFinished(() => db.close());
+			const { validate, invalidate, invalidateAllUserTokens } = idToken(
+				sourceOf(db),
+				NAME,
+				options,
+			);
+			const deleteUser = (userId: string) => db.defaultSource.deleteUser(userId);
+			const actor = { validate, invalidate, invalidateAllUserTokens, deleteUser };
+			await race(`in one process, ${name}`, db, actor, revocation, users);
+		});
+	});
+};
+
+SHARED.forEach((contender) => inOneProcess(contender, 50));
+SLOW.forEach((contender) => inOneProcess(contender, 5));
+
+for (const { name, store, isThere, open } of SHARED) {
+	describe.skipIf(!isThere)(`across four processes: ${name}`, () => {
+		test("validate against each of them, 200 tokens", async () => {
+			const db = await open();
+			onTestFinished(() => db.close());
+			const job: Job = { connection: db.connection, store, version: "current", name: NAME };
+			const racers = await Promise.all(Array.from({ length: 4 }, () => startRacer(job)));
+			for (const revocation of REVOCATIONS) {
+				await race(`across 4 processes, ${name}`, db, inTurn(racers), revocation, 50);
+				await db.sql("DELETE FROM auth_user");
+			}
+			await Promise.all(racers.map((racer) => racer.kill()));
+		});
+	});
+}
+
+test("a revocation that does nothing fails the race", async () => {
+	const [{ open }] = SHARED as [(typeof SHARED)[number]];
+	const db = await open();
+	onTestFinished(() => db.close());
+	const { validate } = idToken(db.nativeSource, NAME, options);
+	const nothing = async (): Promise<void> => {};
+	const actor = {
+		validate,
+		invalidate: nothing,
+		invalidateAllUserTokens: nothing,
+		deleteUser: nothing,
+	};
+	await expect(race("broken", db, actor, "invalidate", 4)).rejects.toThrow("expected 4 to be +0");
+});
