@@ -1,5 +1,6 @@
 // @ts-check
 import { fileURLToPath } from "node:url";
+import { MIN_SECRET_LENGTH } from "./secret.js";
 
 /** A setting that can't be used. Its message is for the person who set it. */
 export class ConfigError extends Error {}
@@ -56,6 +57,14 @@ const readMailFrom = (value) => {
 	return value;
 };
 
+/** @param {string} value */
+const readSecret = (value) => {
+	if (value.length < MIN_SECRET_LENGTH) {
+		throw new ConfigError(`SECRET must have ${MIN_SECRET_LENGTH} random characters or more`);
+	}
+	return value;
+};
+
 /**
  * Reads the settings. An empty variable counts as not set.
  *
@@ -68,5 +77,6 @@ export const readConfig = (env) => ({
 	baseUrl: env.BASE_URL ? readBaseUrl(env.BASE_URL) : undefined,
 	smtpUrl: env.SMTP_URL ? readSmtpUrl(env.SMTP_URL) : undefined,
 	mailFrom: env.MAIL_FROM ? readMailFrom(env.MAIL_FROM) : undefined,
+	secret: env.SECRET ? readSecret(env.SECRET) : undefined,
 	dataFile: env.DATA || fileURLToPath(new URL("data/demo.db", import.meta.url)),
 });

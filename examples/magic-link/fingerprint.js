@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * Names a token on a page without giving it away: from a hash nobody gets back to 256 random bits.
+ * Names a listed token on a page. What is listed is a digest already, which signs nobody in; a hash
+ * of it is of no use to who would compare it with the database either, and shorter.
  *
  * @param {import("@lucia-auth/tokens").Token} token
  */

@@ -4,8 +4,9 @@ import { createApp } from "./app.js";
 import { createAuth } from "./auth.js";
 import { openDatabase } from "./database.js";
 import { startMail } from "./mail.js";
+import { secretBeside } from "./secret.js";
 
-// How long a link is good, in seconds: ten minutes, as ASVS 5.0 6.5.5 has it.
+// How long links and codes are good, in seconds: ten minutes, as ASVS 5.0 6.5.5 has it.
 const EXPIRES_IN = 60 * 10;
 
 /**
@@ -18,6 +19,7 @@ const EXPIRES_IN = 60 * 10;
  * @param {string | undefined} [options.baseUrl] the port on localhost by default
  * @param {string | undefined} [options.smtpUrl] a mail server in this process by default
  * @param {string | undefined} [options.mailFrom]
+ * @param {string | undefined} [options.secret] one that is kept beside the data by default
  * @param {number} [options.expiresIn] in seconds
  * @param {(message: string) => void} [options.log]
  */
@@ -33,6 +35,7 @@ export const startServer = async ({
 	const { hostname } = new URL(options.baseUrl ?? "http://localhost");
 	const from = options.mailFrom ?? `Magic link demo <no-reply@${hostname}>`;
 	const db = openDatabase(dataFile);
+	const secret = options.secret ?? secretBeside(dataFile);
 	const mail = await startMail({ smtpUrl, from });
 	const stop = async () => {
 		await mail.close();
@@ -52,7 +55,7 @@ export const startServer = async ({
 	const address = server.address();
 	const actualPort = typeof address === "object" && address ? address.port : port;
 	const baseUrl = options.baseUrl ?? `http://localhost:${actualPort}`;
-	const auth = createAuth(db, { baseUrl, expiresIn });
+	const auth = createAuth(db, { baseUrl, expiresIn, secret });
 	server.on("request", createApp({ auth, mail, baseUrl, expiresIn, log }));
 
 	return {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page, Request } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { type Demo, startDemo } from "../examples/demo.js";
+import { codesIn, type Demo, startDemo } from "../examples/demo.js";
 import { launch, withoutChromium } from "./chromium.js";
 
 const ADA = "ada@example.com";
@@ -123,6 +123,72 @@ describe.skipIf(withoutChromium)(name, () => {
 			expect(await heading(page)).toBe("Sign in");
 		});
 
+		it("goes through the story of a code", async () => {
+			const demo = await startDemo();
+			const page = await (await open({ colorScheme })).newPage();
+			const shoot = (name: string) => screenshot(page, `${colorScheme}-code-${name}`);
+			const field = page.getByLabel("Code of 8 digits");
+
+			await page.goto(demo.url);
+			await page.getByLabel("E-mail address").fill(ADA);
+			await page.getByRole("button", { name: "Send me a code" }).click();
+			await page.waitForURL(`${demo.url}/code`);
+			expect(await heading(page)).toBe("Type your code");
+			await shoot("1-type");
+
+			// The mailbox in a tab of its own: the code's page stays as it is.
+			const mailbox = await page.context().newPage();
+			await mailbox.goto(`${demo.url}/mailbox`);
+			await screenshot(mailbox, `${colorScheme}-code-2-mailbox`);
+			const [code = ""] = codesIn(await mailbox.locator("article .text").innerText());
+			expect(code).toMatch(/^\d{4} \d{4}$/);
+
+			await field.fill("1234");
+			await page.keyboard.press("Enter");
+			await page.getByText("A code has 8 digits.").waitFor();
+			const wrong = code === "0000 0000" ? "11111111" : "00000000";
+			for (let tries = 1; tries <= 4; tries++) {
+				await field.fill(wrong);
+				await Promise.all([
+					page.waitForEvent("load"),
+					page.getByRole("button", { name: "Sign in" }).click(),
+				]);
+				await page.getByText("That is not the code.").waitFor();
+			}
+			await shoot("3-wrong");
+			await field.fill(wrong);
+			await page.getByRole("button", { name: "Sign in" }).click();
+			await expect.poll(() => heading(page)).toBe("Ask for a new code");
+			await shoot("4-too-often");
+
+			await page.getByRole("button", { name: "Send me a new code" }).click();
+			await expect.poll(() => heading(page)).toBe("Type your code");
+			await mailbox.reload();
+			const [newer = ""] = codesIn(await mailbox.locator("article .text").first().innerText());
+			await field.pressSequentially(newer);
+			await page.getByRole("button", { name: "Sign in" }).click();
+			await page.waitForURL(`${demo.url}/`);
+			expect(await heading(page)).toBe("You are signed in");
+
+			await page.goto(`${demo.url}/code`);
+			expect(await heading(page)).toBe("There is no code to type");
+			await shoot("5-none");
+
+			await page.goto(demo.url);
+			await page.getByRole("button", { name: "Send me another link" }).click();
+			await page.goto(demo.url);
+			await page.getByRole("button", { name: "Send me a code" }).click();
+			await page.goto(demo.url);
+			const rows = page.locator("tbody tr");
+			expect(await rows.locator("th").allInnerTexts()).toEqual([
+				expect.stringMatching(/^Link /),
+				expect.stringMatching(/^Code /),
+			]);
+			await shoot("6-home");
+			await rows.nth(1).getByRole("button", { name: "Revoke" }).click();
+			await expect.poll(() => rows.count()).toBe(1);
+		});
+
 		it("has pages for an expired link, a refused request and a mistyped address", async () => {
 			const demo = await startDemo({ expiresIn: 0.5 });
 			const link = await demo.link(ADA);
@@ -152,6 +218,10 @@ describe.skipIf(withoutChromium)(name, () => {
 			await page.waitForURL(`${demo.url}/`);
 			widths.push(await page.evaluate(() => document.documentElement.scrollWidth));
 			await screenshot(page, `${colorScheme}-12-telephone-home`);
+			await page.getByRole("button", { name: "Send me a code" }).click();
+			await page.waitForURL(`${demo.url}/code`);
+			widths.push(await page.evaluate(() => document.documentElement.scrollWidth));
+			await screenshot(page, `${colorScheme}-13-telephone-code`);
 			for (const width of widths) expect(width).toBeLessThanOrEqual(viewport.width);
 		});
 	});
@@ -216,6 +286,40 @@ describe.skipIf(withoutChromium)(name, () => {
 		await tabTo("Sign out");
 		await page.keyboard.press("Enter");
 		await expect.poll(() => heading(page)).toBe("Sign in");
+
+		await tabTo("E-mail address");
+		await page.keyboard.type(ADA);
+		await tabTo("Send me a code");
+		await page.keyboard.press("Enter");
+		await expect.poll(() => heading(page)).toBe("Type your code");
+		// The page that asks for a code puts the focus where it is to be typed.
+		expect((await focused()).label).toBe("Code of 8 digits");
+		const [code = ""] = codesIn((await demo.browser().get("/mailbox")).text);
+		await page.keyboard.type(code);
+		await screenshot(page, "keyboard-4-code");
+		await page.keyboard.press("Enter");
+		await expect.poll(() => heading(page)).toBe("You are signed in");
+	});
+
+	it("a double click on the code's button sends it once and signs in", async () => {
+		const demo = await startDemo();
+		const page = await (await open()).newPage();
+		await page.route("**/code/use", async (route) => {
+			await sleep(200);
+			await route.continue();
+		});
+		const sent = posts(page);
+		await page.goto(demo.url);
+		await page.getByLabel("E-mail address").fill(ADA);
+		await page.getByRole("button", { name: "Send me a code" }).click();
+		await page.waitForURL(`${demo.url}/code`);
+		const [code = ""] = codesIn((await demo.browser().get("/mailbox")).text);
+		await page.getByLabel("Code of 8 digits").fill(code);
+		await page.getByRole("button", { name: "Sign in" }).dblclick({ delay: 20 });
+		await page.waitForURL(`${demo.url}/`);
+		await sleep(100);
+		expect(await heading(page)).toBe("You are signed in");
+		expect(sent).toHaveLength(2);
 	});
 
 	it("a double click on the link's button sends it once and signs in", async () => {

@@ -9,6 +9,7 @@ interface Options {
 	baseUrl?: string;
 	smtpUrl?: string;
 	mailFrom?: string;
+	secret?: string;
 	expiresIn?: number;
 }
 
@@ -49,9 +50,12 @@ const unescape = (text: string): string =>
 		.replaceAll("&#39;", "'")
 		.replaceAll("&amp;", "&");
 
+const SESSION = "auth_session";
+
 /** A browser without scripts: it keeps cookies, sends an Origin and follows no redirect. */
 export class Browser {
-	cookie: string | undefined;
+	/** Each cookie's value and the path that it is for, by its name. */
+	readonly cookies = new Map<string, { value: string; path: string }>();
 	readonly #origin: string;
 	readonly #port: number;
 
@@ -60,12 +64,26 @@ export class Browser {
 		this.#port = server.port;
 	}
 
+	/** The session's cookie. */
+	get cookie(): string | undefined {
+		const session = this.cookies.get(SESSION);
+		return session && `${SESSION}=${session.value}`;
+	}
+
+	set cookie(pair: string | undefined) {
+		if (pair === undefined) this.cookies.delete(SESSION);
+		else this.cookies.set(SESSION, { value: pair.slice(SESSION.length + 1), path: "/" });
+	}
+
 	async send(
 		method: string,
 		path: string,
 		{ headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
 	): Promise<Answer> {
-		const cookie: Record<string, string> = this.cookie ? { Cookie: this.cookie } : {};
+		const sent = [...this.cookies]
+			.filter(([, cookie]) => `${path}/`.startsWith(cookie.path.replace(/\/?$/, "/")))
+			.map(([name, { value }]) => `${name}=${value}`);
+		const cookie: Record<string, string> = sent.length > 0 ? { Cookie: sent.join("; ") } : {};
 		const response = await fetch(`http://127.0.0.1:${this.#port}${path}`, {
 			method,
 			redirect: "manual",
@@ -73,8 +91,10 @@ export class Browser {
 			...(body === undefined ? {} : { body }),
 		});
 		for (const line of response.headers.getSetCookie()) {
-			const [pair = ""] = line.split(";");
-			this.cookie = pair.endsWith("=") ? undefined : pair;
+			const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+			const [, path = "/"] = /; Path=([^;]*)/.exec(line) ?? [];
+			if (value === "") this.cookies.delete(name);
+			else this.cookies.set(name, { value, path });
 		}
 		return { status: response.status, headers: response.headers, text: await response.text() };
 	}
@@ -102,7 +122,9 @@ export interface Demo extends Server {
 	browser(): Browser;
 	/** Asks for a link, and takes it out of the mail: its path. */
 	link(email: string): Promise<string>;
-	/** A browser that has signed in. */
+	/** Asks for a code in a browser, and takes it out of the mail, as it is written there. */
+	code(email: string, browser?: Browser): Promise<string>;
+	/** A browser that has signed in by a link. */
 	signedIn(email: string): Promise<Browser>;
 	/** All rows of all tables. */
 	rows(): unknown;
@@ -111,6 +133,10 @@ export interface Demo extends Server {
 /** All links in the mailbox, the newest first. */
 export const linksIn = (mailbox: string): string[] =>
 	[...mailbox.matchAll(/href="([^"]*\/sign-in\/[^"]*)"/g)].map(([, link = ""]) => unescape(link));
+
+/** All codes in the mailbox, the newest first. */
+export const codesIn = (mailbox: string): string[] =>
+	[...mailbox.matchAll(/^(\d{4} \d{4})$/gm)].map(([, code = ""]) => code);
 
 export const startDemo = async (options: Options = {}): Promise<Demo> => {
 	const { startServer } = await importDemo<{ startServer: (options: object) => Promise<Server> }>(
@@ -136,6 +162,13 @@ export const startDemo = async (options: Options = {}): Promise<Demo> => {
 		return new URL(newest).pathname;
 	};
 
+	const code = async (email: string, asking = browser()): Promise<string> => {
+		await asking.post("/code", { email });
+		const [newest] = codesIn((await browser().get("/mailbox")).text);
+		if (newest === undefined) throw new Error("no mail has come");
+		return newest;
+	};
+
 	const signedIn = async (email: string): Promise<Browser> => {
 		const own = browser();
 		await own.post(await link(email));
@@ -153,5 +186,5 @@ export const startDemo = async (options: Options = {}): Promise<Demo> => {
 		}
 	};
 
-	return { ...server, dataFile, close, logged, browser, link, signedIn, rows };
+	return { ...server, dataFile, close, logged, browser, link, code, signedIn, rows };
 };

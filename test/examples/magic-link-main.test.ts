@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { Browser, importDemo, linksIn, MAIN, temporaryFolder } from "./demo.js";
+import { Browser, codesIn, importDemo, linksIn, MAIN, temporaryFolder } from "./demo.js";
 
 /** Runs main.js until it ends, or until its first line says where it runs. */
 const run = async (env: Record<string, string>) => {
@@ -56,6 +57,9 @@ describe("main.js", () => {
 		await browser.post("/sign-in", { email: "ada@example.com" });
 		const [link = "", other = ""] = linksIn((await browser.get("/mailbox")).text);
 		expect((await browser.post(new URL(link).pathname)).status).toBe(303);
+		await browser.post("/code", { email: "grace@example.com" });
+		const [code = ""] = codesIn((await browser.get("/mailbox")).text);
+		expect(statSync(`${env.DATA}.secret`).mode & 0o777).toBe(0o600);
 		const stopped = await first.end("SIGTERM");
 		expect(stopped.code).toBe(0);
 		expect(stopped.output).toContain(`${first.url}/mailbox`);
@@ -65,6 +69,9 @@ describe("main.js", () => {
 		expect((await browser.get("/")).text).toContain("ada@example.com");
 		expect((await browser.post(new URL(link).pathname)).status).toBe(410);
 		expect((await browser.post(new URL(other).pathname)).status).toBe(303);
+		// Its hash is made with a secret, which must be the same again.
+		expect((await browser.post("/code/use", { code })).status).toBe(303);
+		expect((await browser.get("/")).text).toContain("grace@example.com");
 		expect((await second.end("SIGINT")).code).toBe(0);
 	});
 
@@ -80,16 +87,20 @@ describe("main.js", () => {
 	});
 
 	it("says so when a setting or its file can't be used", async () => {
+		const withShortSecret = join(temporaryFolder(), "demo.db");
+		writeFileSync(`${withShortSecret}.secret`, "short");
 		const runs = await Promise.all([
 			run({ PORT: "http" }),
 			run({ PORT: "0", DATA: "/dev/null/demo.db" }),
+			run({ PORT: "0", DATA: withShortSecret }),
 			run({ PORT: "0", HOST: "192.0.2.1", DATA: join(temporaryFolder(), "demo.db") }),
 		]);
 		const ends = await Promise.all(runs.map((main) => main.end()));
-		expect(ends.map(({ code }) => code)).toEqual([1, 1, 1]);
+		expect(ends.map(({ code }) => code)).toEqual([1, 1, 1, 1]);
 		expect(ends[0]?.output).toBe("PORT must be a whole number from 0 to 65535, such as 3000\n");
 		expect(ends[1]?.output).toContain("can't start with its data in /dev/null/demo.db");
-		expect(ends[2]?.output).toContain("HOST is 192.0.2.1");
+		expect(ends[2]?.output).toContain(`${withShortSecret}.secret is too short. Delete it`);
+		expect(ends[3]?.output).toContain("HOST is 192.0.2.1");
 		for (const { output } of ends) expect(output.trim().split("\n")).toHaveLength(1);
 	});
 });
@@ -103,7 +114,15 @@ describe("the settings", async () => {
 		const defaults = readConfig({});
 		expect(defaults).toMatchObject({ host: "127.0.0.1", port: 3000 });
 		expect(defaults["dataFile"]).toBe(new URL("data/demo.db", MAIN).pathname);
-		const empty = { HOST: "", PORT: "", BASE_URL: "", SMTP_URL: "", MAIL_FROM: "", DATA: "" };
+		const empty = {
+			HOST: "",
+			PORT: "",
+			BASE_URL: "",
+			SMTP_URL: "",
+			MAIL_FROM: "",
+			SECRET: "",
+			DATA: "",
+		};
 		expect(readConfig(empty)).toEqual(defaults);
 	});
 
@@ -117,6 +136,7 @@ describe("the settings", async () => {
 		["SMTP_URL", "smtps://user:secret@mail.example.com"],
 		["MAIL_FROM", "demo@example.com"],
 		["MAIL_FROM", "Demo <demo@example.com>"],
+		["SECRET", "s".repeat(32)],
 	])("take %s=%s", (name, value) => {
 		expect(() => readConfig({ [name]: value })).not.toThrow();
 	});
@@ -134,6 +154,7 @@ describe("the settings", async () => {
 		["BASE_URL", "http://localhost.example.com"],
 		["SMTP_URL", "localhost:1025"],
 		["SMTP_URL", "https://user:secret@mail.example.com"],
+		["SECRET", "secret".repeat(5)],
 		["MAIL_FROM", "demo"],
 		["MAIL_FROM", "demo@example.com\r\nBcc: eve@example.com"],
 	])("refuse %s=%j by name, without repeating a password", (name, value) => {

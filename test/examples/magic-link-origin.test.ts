@@ -3,10 +3,14 @@ import { type Demo, startDemo } from "./demo.js";
 
 const ADA = "ada@example.com";
 
-/** Each POST of the demo: what it is sent with, by somebody signed in. */
-const ROUTES: Record<string, (link: string) => [path: string, fields: Record<string, string>]> = {
+type Sent = [path: string, fields: Record<string, string>];
+
+/** Each POST of the demo: what it is sent with, by somebody signed in who has asked for a code. */
+const ROUTES: Record<string, (link: string, code: string) => Sent> = {
 	"/sign-in": () => ["/sign-in", { email: "eve@example.com" }],
 	"/sign-in/:token": (link) => [link, {}],
+	"/code": () => ["/code", { email: "eve@example.com" }],
+	"/code/use": (_link, code) => ["/code/use", { code }],
 	"/revoke": () => ["/revoke", {}],
 	"/revoke-all": () => ["/revoke-all", {}],
 	"/sign-out": () => ["/sign-out", {}],
@@ -52,12 +56,13 @@ describe.each(Object.keys(ROUTES))("POST %s", (route) => {
 		const demo = await startDemo();
 		const browser = await demo.signedIn(ADA);
 		const link = await demo.link(ADA);
-		const [path, fields] = ROUTES[route]?.(link) ?? ["", {}];
-		return { demo, browser, link, path, fields };
+		const code = await demo.code(ADA, browser);
+		const [path, fields] = ROUTES[route]?.(link, code) ?? ["", {}];
+		return { demo, browser, link, code, path, fields };
 	};
 
 	it("is refused from every other origin, and changes nothing", async () => {
-		const { demo, browser, link, path, fields } = await arrange();
+		const { demo, browser, link, code, path, fields } = await arrange();
 		const before = demo.rows();
 		for (const [name, headers] of Object.entries(REFUSED)) {
 			const answer = await browser.post(path, fields, headers(demo));
@@ -68,6 +73,7 @@ describe.each(Object.keys(ROUTES))("POST %s", (route) => {
 		expect(demo.rows()).toEqual(before);
 		expect(demo.logged).toEqual([]);
 		expect((await demo.browser().post(link)).status).toBe(303);
+		expect((await browser.post("/code/use", { code })).status).toBe(303);
 	});
 
 	it.each(Object.keys(ACCEPTED))("is accepted with %s", async (name) => {
@@ -82,7 +88,7 @@ it.each(["PUT", "PATCH", "DELETE", "OPTIONS"])(
 	async (method) => {
 		const demo = await startDemo();
 		const link = await demo.link(ADA);
-		for (const path of ["/", "/sign-in", link]) {
+		for (const path of ["/", "/sign-in", "/code", "/code/use", link]) {
 			const answer = await demo.browser().send(method, path, {
 				headers: { Origin: "https://evil.example" },
 			});

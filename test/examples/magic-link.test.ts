@@ -8,7 +8,7 @@ const ADA = "ada@example.com";
 const GRACE = "grace@example.com";
 
 const ids = (home: string): string[] =>
-	[...home.matchAll(/name="link" value="([^"]*)"/g)].map(([, id = ""]) => id);
+	[...home.matchAll(/name="id" value="([^"]*)"/g)].map(([, id = ""]) => id);
 
 describe("the story", () => {
 	it("goes from an address over a mail and a button to a session and out of it again", async () => {
@@ -85,7 +85,11 @@ describe("the story", () => {
 		}>("auth.js");
 		const db = openDatabase(demo.dataFile);
 		onTestFinished(() => void db.close());
-		const { userIdOf } = createAuth(db, { baseUrl: demo.url, expiresIn: 60 });
+		const { userIdOf } = createAuth(db, {
+			baseUrl: demo.url,
+			expiresIn: 60,
+			secret: "x".repeat(32),
+		});
 		const ids = await Promise.all(Array.from({ length: 20 }, () => userIdOf(GRACE)));
 		expect(new Set(ids).size).toBe(1);
 	});
@@ -261,7 +265,7 @@ describe("home", () => {
 		const links = [await demo.link(ADA), await demo.link(ADA)];
 		const browser = await demo.signedIn(ADA);
 		const [first, second] = ids((await browser.get("/")).text);
-		expect((await browser.post("/revoke", { link: first ?? "" })).status).toBe(303);
+		expect((await browser.post("/revoke", { id: first ?? "" })).status).toBe(303);
 		expect(ids((await browser.get("/")).text)).toEqual([second]);
 		const statuses = await Promise.all(
 			links.map(async (link) => (await demo.browser().post(link)).status),
@@ -285,7 +289,7 @@ describe("home", () => {
 		const link = await demo.link(ADA);
 		const [id = ""] = ids((await (await demo.signedIn(ADA)).get("/")).text);
 		for (const browser of [await demo.signedIn(GRACE), demo.browser()]) {
-			expect((await browser.post("/revoke", { link: id })).status).toBe(303);
+			expect((await browser.post("/revoke", { id })).status).toBe(303);
 			await browser.post("/revoke-all");
 		}
 		expect((await demo.browser().post(link)).status).toBe(303);
@@ -295,7 +299,7 @@ describe("home", () => {
 		const demo = await startDemo();
 		await demo.link(ADA);
 		const browser = await demo.signedIn(ADA);
-		for (const fields of [{}, { link: "" }, { link: "x" }]) await browser.post("/revoke", fields);
+		for (const fields of [{}, { id: "" }, { id: "x" }]) await browser.post("/revoke", fields);
 		expect(ids((await browser.get("/")).text)).toHaveLength(1);
 	});
 });
@@ -383,11 +387,16 @@ describe("every page", () => {
 		const demo = await startDemo();
 		const link = await demo.link(ADA);
 		const browser = await demo.signedIn(ADA);
+		await demo.code(ADA, browser);
 		const answers = {
 			"/": await browser.get("/"),
 			"/sent": await browser.post("/sign-in", { email: ADA }),
 			"/refused": await browser.post("/sign-in", { email: "" }),
 			"/none": await browser.get("/none"),
+			"/code asked for": await browser.post("/code", { email: ADA }),
+			"/code": await browser.get("/code"),
+			"/code wrong": await browser.post("/code/use", { code: "x" }),
+			"/code none": await demo.browser().get("/code"),
 			"/mailbox": await browser.get("/mailbox"),
 			[link]: await browser.get(link),
 			"/sign-in/unknown": await browser.get("/sign-in/unknown"),
@@ -422,6 +431,12 @@ describe("every page", () => {
 		const link = await demo.link(ADA);
 		const out = demo.browser();
 		const browser = await demo.signedIn(ADA);
+		const tried = demo.browser();
+		await demo.code(ADA, tried);
+		await demo.code(GRACE, browser);
+		for (let round = 0; round < 5; round++) {
+			await tried.post("/code/use", { code: String(round).repeat(8) });
+		}
 		const texts = [
 			await out.get("/"),
 			await out.post("/sign-in", { email: GRACE }),
@@ -429,6 +444,10 @@ describe("every page", () => {
 			await browser.get("/"),
 			await out.get("/mailbox"),
 			await out.get("/none"),
+			await browser.get("/code"),
+			await browser.post("/code/use", { code: "x" }),
+			await tried.get("/code"),
+			await out.get("/code"),
 			await out.get(link),
 			await out.get("/sign-in/unknown"),
 			await out.post(link, {}, {}),

@@ -1,0 +1,21 @@
+// @ts-check
+
+/** In digits: 26 bits. */
+export const CODE_LENGTH = 8;
+
+/**
+ * A code as it is shown, in groups of four.
+ *
+ * @param {string} code
+ */
+export const grouped = (code) => code.replace(/\d{4}(?=\d)/g, "$& ");
+
+/**
+ * @param {unknown} input what was typed, with or without blanks and dashes
+ * @returns {string | null} the code, or `null` where it can't be one
+ */
+export const normalizeCode = (input) => {
+	if (typeof input !== "string") return null;
+	const code = input.replace(/[\s\p{Dash_Punctuation}]/gu, "");
+	return code.length === CODE_LENGTH && /^\d+$/.test(code) ? code : null;
+};

@@ -1,0 +1,41 @@
+// @ts-check
+import { Html, html } from "../html.js";
+
+/** @typedef {{ title: string, main: Html, wide?: boolean }} Page */
+
+const DOCTYPE = new Html("<!doctype html>");
+
+/**
+ * What all pages have around them.
+ *
+ * @param {Page} page
+ * @param {{ mailbox: boolean }} options whether there is a mailbox to go to
+ */
+export const layout = ({ title, main, wide = false }, { mailbox }) =>
+	html`${DOCTYPE}
+		<html lang="en">
+			<head>
+				<meta charset="utf-8" />
+				<meta name="viewport" content="width=device-width, initial-scale=1" />
+				<meta name="color-scheme" content="light dark" />
+				<title>${title} · Magic link demo</title>
+				<link rel="icon" href="/icon.svg" type="image/svg+xml" />
+				<link rel="stylesheet" href="/style.css" />
+				<script type="module" src="/app.js"></script>
+			</head>
+			<body>
+				<header>
+					<a class="brand" href="/"
+						><img src="/icon.svg" alt="" width="28" height="28" />Magic link</a
+					>
+					<nav aria-label="Main">
+						<a href="/">Home</a>
+						${mailbox && html`<a href="/mailbox">Mailbox</a>`}
+					</nav>
+				</header>
+				<main class="${wide ? "wide" : "narrow"}">${main}</main>
+				<footer>
+					<p>A demo of <code>@lucia-auth/tokens</code> with Lucia and Express.</p>
+				</footer>
+			</body>
+		</html>`;

@@ -1,0 +1,60 @@
+// @ts-check
+import { html } from "../html.js";
+import { inWords } from "../public/duration.js";
+import { clock } from "./clock.js";
+import { emailForm } from "./email-form.js";
+import { signedInAlready } from "./sign-in.js";
+
+/** @param {string} email @param {number} expiresIn in seconds @param {boolean} mailbox */
+export const linkSent = (email, expiresIn, mailbox) => ({
+	title: "Check your mail",
+	main: html`<div class="card">
+		<h1>Check your mail</h1>
+		<p>A link is on its way to <strong>${email}</strong>.</p>
+		<p>It works once, for ${inWords(expiresIn * 1000)}. You can close this page.</p>
+		${
+			mailbox &&
+			html`<p class="hint">This is a demo: its mail goes to <a href="/mailbox">the mailbox</a>.</p>`
+		}
+		<p><a href="/">Use another address</a></p>
+	</div>`,
+});
+
+/**
+ * Says who will be signed in, lest somebody presses the button on a link that another has sent them.
+ *
+ * @param {string} email
+ * @param {import("@lucia-auth/tokens").Token} token
+ */
+export const confirm = (email, token) => ({
+	title: "Confirm to sign in",
+	main: html`<div class="card">
+		<h1>One more step</h1>
+		<p>Press the button to sign in as <strong>${email}</strong>.</p>
+		<form method="post"><button>Sign in</button></form>
+		<p class="hint">It works once. Time left: ${clock(token.expiresAt)}</p>
+	</div>`,
+});
+
+/** @param {string} [signedInAs] the user that the browser is signed in as */
+export const usedLink = (signedInAs) => ({
+	title: "This link does not work",
+	main: html`<div class="card">
+		<h1>This link does not work</h1>
+		<p>It has been used already or is not valid. A link works once only.</p>
+		${
+			signedInAs !== undefined
+				? signedInAlready(signedInAs)
+				: emailForm({ label: "Send me a new link" })
+		}
+	</div>`,
+});
+
+export const expiredLink = () => ({
+	title: "This link has expired",
+	main: html`<div class="card">
+		<h1>This link has expired</h1>
+		<p>Its time is over, and it was not used. Get a new one:</p>
+		${emailForm({ label: "Send me a new link" })}
+	</div>`,
+});

@@ -1,0 +1,70 @@
+// @ts-check
+import { Router } from "express";
+import { normalizeEmail } from "../email.js";
+import { linkMail } from "../link-mail.js";
+import { confirm, expiredLink, linkSent, usedLink } from "../pages/link.js";
+import { mailFailed, signIn } from "../pages/sign-in.js";
+import { signedInAs, startSession } from "../session.js";
+import { isTokenError, route, sendMail } from "./route.js";
+
+/**
+ * Sign-in by a link.
+ *
+ * @param {import("./route.js").Context} context
+ */
+export const linkRoutes = (context) => {
+	const { auth, magicLink, userIdOf } = context.auth;
+	const { mail, baseUrl, expiresIn, send } = context;
+	const router = Router();
+
+	router.post(
+		"/sign-in",
+		route(async (request, response) => {
+			const typed = request.body.email;
+			const email = normalizeEmail(typed);
+			if (email === null) return send(response, 422, signIn({ refused: String(typed ?? "") }));
+			const token = await magicLink.issue(await userIdOf(email));
+			const text = linkMail(`${baseUrl}/sign-in/${token}`, expiresIn);
+			if (!(await sendMail(context, { to: email, ...text }))) {
+				await magicLink.invalidate(token);
+				return send(response, 503, mailFailed(email, "link"));
+			}
+			send(response, 200, linkSent(email, expiresIn, mail.inbox !== undefined));
+		}),
+	);
+
+	// Mail scanners and previews follow links, so GET only looks: `getToken` leaves a token as it is.
+	// The session is not looked at, since Lucia may renew it.
+	router.get(
+		"/sign-in/:token",
+		route(async (request, response) => {
+			try {
+				const token = await magicLink.getToken(request.params.token);
+				const user = await auth.getUser(token.userId);
+				send(response, 200, confirm(user.email, token));
+			} catch (error) {
+				if (isTokenError(error, "EXPIRED_TOKEN")) send(response, 410, expiredLink());
+				else if (isTokenError(error, "INVALID_TOKEN")) send(response, 410, usedLink());
+				else throw error;
+			}
+		}),
+	);
+
+	// Only POST uses a token. Of all calls of `validate` with one token at most one gets past it.
+	router.post(
+		"/sign-in/:token",
+		route(async (request, response) => {
+			try {
+				const token = await magicLink.validate(request.params.token);
+				await startSession(auth, request, response, token.userId);
+				response.redirect(303, "/");
+			} catch (error) {
+				if (isTokenError(error, "EXPIRED_TOKEN")) return send(response, 410, expiredLink());
+				if (!isTokenError(error, "INVALID_TOKEN")) throw error;
+				send(response, 410, usedLink(await signedInAs(auth, request, response)));
+			}
+		}),
+	);
+
+	return router;
+};

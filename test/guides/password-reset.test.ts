@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Guides, pathIn, seen, startGuides } from "./guide-app.js";
+
+let guides: Guides;
+beforeAll(async () => {
+	guides = await startGuides();
+});
+afterAll(() => guides?.close());
+
+const ask = async (email: string): Promise<string> => {
+	expect((await guides.browser().post("/reset-password", { email })).status).toBe(200);
+	return pathIn(await guides.nextMail(email));
+};
+
+/** Whether one can sign in with a password. */
+const works = (email: string, password: string): Promise<boolean> =>
+	guides.auth.useKey("email", email, password).then(
+		() => true,
+		() => false,
+	);
+
+it("a link leads to a new password, all sessions end, and a mail tells of it", async () => {
+	const email = "story@example.com";
+	const userId = await guides.createUser(email);
+	const browser = await guides.signedIn(userId);
+	await guides.signedIn(userId);
+	await browser.post("/sign-in", { email });
+	const signIn = pathIn(await guides.nextMail(email));
+	const path = await ask(email);
+	expect(guides.tokens()).toContainEqual(
+		expect.stringMatching(/^password-reset:sha256 [0-9a-f]{64}$/),
+	);
+
+	const page = await guides.scan(path);
+	expect(page.status).toBe(200);
+	expect(page.text).toContain('autocomplete="new-password"');
+
+	// Refused passwords cost nothing.
+	for (const fields of [{}, { password: "" }, { password: "1234567" }]) {
+		const refused = await browser.post(path, fields);
+		expect(refused.status).toBe(422);
+	}
+	expect(await works(email, "former password")).toBe(true);
+	expect(guides.sessions(userId)).toHaveLength(2);
+
+	const answer = await browser.post(path, { password: "a new password" });
+	expect(answer.status).toBe(200);
+	expect(answer.text).toContain("Your password is changed. Sign in with it.");
+	expect(answer.headers.getSetCookie()).toEqual([]);
+	expect(await works(email, "a new password")).toBe(true);
+	expect(await works(email, "former password")).toBe(false);
+	expect(guides.sessions(userId)).toEqual([]);
+	expect((await guides.nextMail(email)).subject).toBe("Your password was changed");
+
+	expect(guides.tokens()).toEqual([]);
+	expect((await guides.browser().post(signIn)).status).toBe(410);
+	expect((await browser.post(path, { password: "yet another" })).status).toBe(410);
+	expect((await guides.scan(path)).status).toBe(410);
+	expect(await works(email, "a new password")).toBe(true);
+});
+
+it("nothing tells whether an address has an account or a password", async () => {
+	const email = "known@example.com";
+	await guides.createUser(email);
+	await guides.createBareUser("bare@example.com");
+	const before = guides.rows();
+	const others = ["unknown@example.com", "bare@example.com", ""];
+	const answers = [];
+	for (const other of others) {
+		const answer = await guides.browser().post("/reset-password", { email: other });
+		answers.push(seen(answer, other || "no address"));
+	}
+	expect(guides.rows()).toEqual(before);
+	const known = seen(await guides.browser().post("/reset-password", { email }), email);
+	for (const answer of answers) expect(answer).toEqual(known);
+	await guides.nextMail(email);
+	expect(guides.mails.filter(({ to }) => others.includes(to))).toEqual([]);
+});
+
+it("of many that choose a password at once one has its way", async () => {
+	const email = "twice@example.com";
+	const userId = await guides.createUser(email);
+	const path = await ask(email);
+	const passwords = Array.from({ length: 6 }, (_, index) => `new password ${index}`);
+	const answers = await Promise.all(
+		passwords.map((password) => guides.browser().post(path, { password })),
+	);
+	expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array<number>(5).fill(410)]);
+	const winner = passwords[answers.findIndex(({ status }) => status === 200)] ?? "";
+	expect(await works(email, winner)).toBe(true);
+	expect(guides.sessions(userId)).toEqual([]);
+	await guides.nextMail(email);
+});
+
+it("the password of a user whose address has changed is found by the user", async () => {
+	const userId = await guides.createUser("key@example.com");
+	guides.db.prepare("UPDATE auth_user SET email = ? WHERE id = ?").run("now@example.com", userId);
+	const unknown = await guides.browser().post("/reset-password", { email: "key@example.com" });
+	expect(unknown.status).toBe(200);
+	const path = await ask("now@example.com");
+	await guides.browser().post(path, { password: "a new password" });
+	expect(await works("key@example.com", "a new password")).toBe(true);
+	await guides.nextMail("now@example.com");
+});
+
+it("a new link takes the former's place", async () => {
+	const email = "again@example.com";
+	await guides.createUser(email);
+	const [first, second] = [await ask(email), await ask(email)];
+	expect((await guides.browser().get(first)).status).toBe(410);
+	expect((await guides.browser().get(second)).status).toBe(200);
+});
+
+it("an expired link shows no form and changes no password", async () => {
+	const email = "late@example.com";
+	await guides.createUser(email);
+	const path = await ask(email);
+	guides.expire();
+	expect((await guides.scan(path)).status).toBe(410);
+	expect((await guides.browser().post(path, { password: "a new password" })).status).toBe(410);
+	expect(await works(email, "former password")).toBe(true);
+});
+
+it("nothing was logged", () => {
+	expect(guides.logged()).toBe("");
+});
