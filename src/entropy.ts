@@ -3,7 +3,6 @@
 const ALPHABETS: readonly (readonly [RegExp, number])[] = [
 	[/^[0-9]*$/, 10],
 	[/^([0-9a-f]*|[0-9A-F]*)$/, 16],
-	[/^[0-9a-z]*$/, 36],
 	[/^[0-9a-zA-Z]*$/, 62],
 ];
 const VISIBLE_ASCII = 94;

@@ -102,6 +102,10 @@ const checkAtRest = (storeToken: unknown, secret: unknown, guessable: boolean): 
 	return hmacSha256(secret);
 };
 
+function checkGenerate(generate: unknown): asserts generate is TokenOptions["generate"] {
+	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
+}
+
 /**
  * Checks the name and the options of a handler and fills in the defaults, once, when the handler is
  * made.
@@ -151,7 +155,7 @@ export const checkOptions = (
 		generate ? 1 : Math.max(1, Math.ceil(minBits / Math.log2(alphabet.length))),
 		atRest.length ? MAX_KEY_ID_LENGTH : MAX_KEY_ID_LENGTH - overhead - name.length,
 	);
-	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
+	checkGenerate(generate);
 	checkWhole("maxTokensPerUser", maxTokensPerUser, 1, Number.MAX_SAFE_INTEGER, true);
 
 	return {
@@ -161,15 +165,18 @@ export const checkOptions = (
 		atRest,
 		storedLength: Math.max(atRest.length ?? length, attemptLength),
 		generate: (prefix) => {
-			const value: unknown = generate
-				? (generate as (length: number) => unknown)(length)
-				: generateRandomString(length, alphabet);
+			if (generate === undefined) return generateRandomString(length, alphabet);
 			const maxLength = atRest.maxLength(prefix);
+			const isGood = (value: unknown) =>
+				isTokenValue(value, maxLength) && maxBits(value) >= minBits;
+			let value: unknown = generate(length);
+			// Chance may have made a good token of few different characters: hardly thrice.
+			for (let draw = 0; minBits && draw < 2 && !isGood(value); draw++) value = generate(length);
 			check(
 				"what generate returns",
 				value,
 				"string",
-				(value) => isTokenValue(value, maxLength) && maxBits(value) >= minBits,
+				isGood,
 				`a string of 1 to ${maxLength} visible ASCII characters` +
 					(minBits ? ` that can hold ${minBits} bits` : ""),
 			);

@@ -6,8 +6,8 @@ import type { KeyStore, StoredKey } from "./key-store.js";
 import { isStorable, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
 import type { Settings } from "./options.js";
 import type { Scope, UserScope } from "./scope.js";
-import { Token } from "./token.js";
-import { byExpiry, deleteOldest } from "./token-limit.js";
+import { Token, tokenKeyId, tokenValue } from "./token.js";
+import { byExpiry, tokenLimit } from "./token-limit.js";
 
 const hasUser = (scope: Scope): scope is UserScope => scope.userId !== undefined;
 
@@ -38,7 +38,9 @@ export const tokenHandler = (
 ) => {
 	// Where a token is looked for whose user is not given.
 	const anyone: Scope | undefined = userPrefix ? undefined : { prefix: typePrefix };
-	const limit = maxAttempts === Infinity ? null : attemptLimit(store, maxAttempts, expiresIn);
+	const attempts = maxAttempts < Infinity ? attemptLimit(store, maxAttempts, expiresIn) : null;
+	const tokens =
+		maxTokensPerUser < Infinity ? tokenLimit(store, maxTokensPerUser, expiresIn) : null;
 
 	// The keys of one user, or undefined for what can't be the id of a user with tokens.
 	const userScope = (userId: unknown): UserScope | undefined => {
@@ -63,14 +65,14 @@ export const tokenHandler = (
 		// Read before the database is asked: a link that was followed in time is in time.
 		const at = now();
 		const scope = anyone ?? userScope(userId);
-		const value = token instanceof Token ? token.toString() : token;
+		const value = tokenValue(token);
 		if (!scope || !isTokenValue(value, atRest.maxLength(scope.prefix))) {
 			throw new LuciaTokenError("INVALID_TOKEN");
 		}
 		const id = await keyId(value, scope);
 		const key =
-			limit && hasUser(scope)
-				? await limit.guess(scope, id, operation, at)
+			attempts && hasUser(scope)
+				? await attempts.guess(scope, id, operation, at)
 				: await store[operation](id, scope.userId);
 		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
 		if (isExpired(key.expires, at)) throw new LuciaTokenError("EXPIRED_TOKEN");
@@ -83,19 +85,19 @@ export const tokenHandler = (
 		// A token knows its key. A listed one knows nothing else where only a digest is stored, which
 		// as a string identifies it, too.
 		const id =
-			token instanceof Token
-				? `${token.key.providerId}:${token.key.providerUserId}`
-				: isDigest(token)
-					? scope.prefix + token
-					: isTokenValue(token, atRest.maxLength(scope.prefix))
-						? await keyId(token, scope)
-						: "";
+			tokenKeyId(token) ??
+			(isDigest(token)
+				? scope.prefix + token
+				: isTokenValue(token, atRest.maxLength(scope.prefix))
+					? await keyId(token, scope)
+					: undefined);
 		if (isStorable(id) && id.startsWith(scope.prefix)) await store.delete(id, scope.userId);
 	};
 
 	const getAllUserTokens = async (userId: unknown): Promise<Token[]> => {
 		const scope = knownUserScope(userId);
 		const keys = await store.getAllByUser(scope.userId, scope.prefix);
+		if (keys.length > 0 && (await attempts?.isExhausted(scope))) return [];
 		// Stores answer in any order, and a list that changes from call to call is of little use.
 		return [...keys].sort(byExpiry).map((key) => toToken(key, key.id.slice(scope.prefix.length)));
 	};
@@ -104,16 +106,15 @@ export const tokenHandler = (
 		issue: async (userId: unknown): Promise<Token> => {
 			const scope = knownUserScope(userId);
 			const value = generate(scope.prefix);
-			const key = {
-				id: await keyId(value, scope),
-				userId: scope.userId,
-				expires: secondsFromNow(expiresIn),
+			const id = await keyId(value, scope);
+			const insert = async (expires: number): Promise<Token> => {
+				const key = { id, userId: scope.userId, expires };
+				await store.insert(key);
+				return toToken(key, value);
 			};
-			if (limit) await limit.renew(scope, () => store.insert(key));
-			else await store.insert(key);
-			if (maxTokensPerUser < Infinity)
-				await deleteOldest(store, scope, maxTokensPerUser, expiresIn);
-			return toToken(key, value);
+			const issue = () =>
+				tokens ? tokens.issue(scope, insert) : insert(secondsFromNow(expiresIn));
+			return attempts ? attempts.renew(scope, issue) : issue();
 		},
 
 		validate: (token: unknown, userId?: unknown): Promise<Token> => open(token, userId, "consume"),

@@ -15,6 +15,17 @@ export type SingleUseKey = Readonly<{
 }>;
 
 /**
+ * The value of a token; anything else as it is. It calls nothing of the caller's: a private name tells
+ * a token from its look-alikes, such as proxies and subclasses with a `toString` of their own.
+ */
+export let tokenValue: (token: unknown) => unknown;
+
+/** The id of the key of a token; `undefined` for anything else. */
+export let tokenKeyId: (token: unknown) => string | undefined;
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+
+/**
  * A token and what is known of it. Its value comes out by `toString()` or interpolation alone: to
  * log or to serialize a token shows the user id and the expiry, never the secret.
  */
@@ -55,6 +66,15 @@ export class Token {
 	/** @returns the token itself, as it goes into a link or a mail */
 	toString(): string {
 		return this.#value;
+	}
+
+	static {
+		tokenValue = (token) => (isObject(token) && #value in token ? token.#value : token);
+		tokenKeyId = (token) => {
+			if (!isObject(token) || !(#key in token)) return undefined;
+			const parts: unknown[] = [token.#key.providerId, token.#key.providerUserId];
+			return parts.every((part) => typeof part === "string") ? parts.join(":") : undefined;
+		};
 	}
 
 	// For console.log and util.inspect, which can be told to call accessors.

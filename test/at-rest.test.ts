@@ -1,6 +1,7 @@
 import { createHash, createHmac } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type IdTokenOptions, idToken, passwordToken, type Token } from "../src/index.js";
+import { DIGITS, generateRandomString } from "../src/random.js";
 import { tokenError } from "./support/errors.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
 
@@ -108,7 +109,7 @@ describe("a hashed id token", () => {
 		"12345678",
 		"1".repeat(33),
 		"0123456789abcdef".repeat(2).slice(5),
-		"a".repeat(21),
+		"a".repeat(18),
 		"!".repeat(17),
 	])("is refused as %j of the app's own, at issue, without repeating it", async (value) => {
 		const handler = links({ length: 1, generate: () => value });
@@ -128,6 +129,30 @@ describe("a hashed id token", () => {
 		const handler = links({ generate: () => value });
 		await handler.issue(user);
 		await expect(handler.validate(value)).resolves.toHaveProperty("userId", user);
+	});
+
+	test("is drawn again where chance has made it of few different characters", async () => {
+		const draws = ["1".repeat(21), "V1StGXR8_Z5jdHi6B-myT"].values();
+		const handler = links({ generate: () => String(draws.next().value) });
+		expect(`${await handler.issue(user)}`).toBe("V1StGXR8_Z5jdHi6B-myT");
+	});
+
+	test("is never refused where the library makes it", async () => {
+		// Of digits alone, as 19 of 62 characters can be.
+		const fill = vi.spyOn(crypto, "getRandomValues");
+		fill.mockImplementation((bytes) => {
+			(bytes as unknown as Uint8Array).fill(61);
+			return bytes;
+		});
+		const handler = links({ length: 19 });
+		for (let count = 0; count < 400 && fill.mock.calls.length < 2; count++) {
+			await handler.issue(user).catch(() => undefined);
+		}
+		fill.mockRestore();
+		// What is left of those bytes is not for the tests that follow.
+		generateRandomString(5000, DIGITS);
+		const digest = createHash("sha256").update("9".repeat(19)).digest("hex");
+		expect(sqlite.keys().map(({ id }) => id)).toContain(`link:sha256 ${digest}`);
 	});
 
 	test("leaves room for its digest in the name", () => {

@@ -245,6 +245,42 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 		});
 	});
 
+	describe("what looks like a Token and is none", () => {
+		const hostile = (token: Token): [string, unknown][] => [
+			["a proxy of one", new Proxy(token, {})],
+			["an object with its prototype", Object.create(Token.prototype)],
+			["a revoked proxy", (({ proxy, revoke }) => (revoke(), proxy))(Proxy.revocable(token, {}))],
+			[
+				"one with a key of symbols",
+				new Token("x", { ...token.key, providerId: Symbol() as never }),
+			],
+		];
+
+		test("is invalid to validate and getToken, and no error to invalidate", async () => {
+			const { handler, userId } = await open();
+			const token = await handler.issue(userId);
+			for (const [, value] of hostile(token)) {
+				for (const use of [handler.validate, handler.getToken]) {
+					await expect(use(value as Token, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				}
+				await expect(handler.invalidate(value as Token, userId)).resolves.toBeUndefined();
+			}
+			expect(sqlite.keys()).toHaveLength(1);
+		});
+
+		test("has no say in what the value of a Token is", async () => {
+			const { handler, userId } = await open();
+			const token = await handler.issue(userId);
+			class Loud extends Token {
+				override toString(): string {
+					throw new Error("called");
+				}
+			}
+			const loud = new Loud(token.toString(), token.key);
+			await expect(handler.validate(loud, userId)).resolves.toHaveProperty("userId", userId);
+		});
+	});
+
 	describe("getToken", () => {
 		test("returns the token and leaves it as it is", async () => {
 			const { handler, userId } = await open();

@@ -35,6 +35,19 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		await expect(handler.validate(second ?? "", user)).resolves.toHaveProperty("userId", user);
 	});
 
+	test("takes the last to be issued for the newest, in one millisecond or with the clock set back", async () => {
+		const user = await sqlite.createUser();
+		const handler = open(1);
+		for (const time of [NOW, NOW, NOW, NOW - 2000, NOW - 60_000]) {
+			vi.setSystemTime(time);
+			const token = await handler.issue(user);
+			expect((await handler.getAllUserTokens(user)).map(String)).toEqual([`${token}`]);
+		}
+		// Nor does a life that is a little shorter from now on make a new token the older one.
+		const token = await open(1, 30).issue(user);
+		await expect(handler.validate(token, user)).resolves.toHaveProperty("userId", user);
+	});
+
 	test("of 3 leaves the three newest", async () => {
 		const user = await sqlite.createUser();
 		const handler = open(3);

@@ -27,6 +27,17 @@ export interface LuciaAuth {
 // What revoking many tokens leaves of a connection pool for everyone else.
 const MAX_CONCURRENT_DELETES = 8;
 
+// What adapters pass on as it comes: Prisma's error on PostgreSQL, in whose message adapter-prisma looks
+// for the field in vain, PostgreSQL's own where its messages are not in English, and those of MySQL and
+// SQLite where the id is unique and not the primary key. None is kept as a cause: they hold the id, and
+// with it the token.
+const DUPLICATE_CODES: readonly unknown[] = [
+	"P2002",
+	"23505",
+	"ER_DUP_ENTRY",
+	"SQLITE_CONSTRAINT_UNIQUE",
+];
+
 const keepData = async (): Promise<boolean> => false;
 
 const toStoredKey = ({
@@ -82,10 +93,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 				throw new LuciaTokenError("INVALID_USER_ID", { cause });
 			if (message === "AUTH_DUPLICATE_KEY_ID")
 				throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
-			// What adapters pass on as it comes: Prisma's error on PostgreSQL, in whose message
-			// adapter-prisma looks for the field in vain, and PostgreSQL's own where its messages are not
-			// in English. Not as a cause: the detail holds the id, and with it the token.
-			if (code === "P2002" || code === "23505") throw new LuciaTokenError("DUPLICATE_TOKEN");
+			if (DUPLICATE_CODES.includes(code)) throw new LuciaTokenError("DUPLICATE_TOKEN");
 			throw cause;
 		}
 	};

@@ -39,6 +39,7 @@ const INSERT = `INSERT INTO auth_key (id, user_id, primary_key, hashed_password,
 	SELECT ?, id, 0, NULL, ${MILLISECONDS} FROM auth_user WHERE ${is("id")}`;
 const GET = `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`;
 const DELETE = `DELETE FROM auth_key WHERE ${KEY}`;
+const RETURNING = `RETURNING ${COLUMNS}`;
 const LIST = `SELECT ${COLUMNS} FROM auth_user
 	LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE} AND ${begins("?")}
 	WHERE ${is("auth_user.id")}`;
@@ -46,14 +47,21 @@ const DELETE_ALL = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${begins("?")
 const DELETE_EXPIRED_OF_USER = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${EXPIRED}`;
 const DELETE_EXPIRED = `DELETE FROM auth_key WHERE ${SINGLE_USE} AND ${EXPIRED}`;
 
+// InnoDB lets statements on neighbouring rows deadlock, such as a sweep and a validation, and rolls one
+// of them back: to be tried again, as its documentation says.
+const DEADLOCK = 1213;
+const MAX_RETRIES = 5;
+
 const isErrno = (error: unknown, ...numbers: unknown[]): boolean =>
 	error instanceof Error && "errno" in error && numbers.includes(error.errno);
 
 /**
  * A store on MySQL or MariaDB over `mysql2`, in the `auth_key` table of Lucia's adapter: one statement
- * for each operation, and two for `consume`, since MySQL does not return what it deletes.
+ * for each operation. MySQL does not return what it deletes, as MariaDB does, and needs two for
+ * `consume`; which of them it is, is asked once.
  *
- * @param pool the pool of `mysql2/promise` that Lucia's adapter was given
+ * @param pool the pool of `mysql2/promise` that Lucia's adapter was given; not a connection with a
+ * transaction open, which a deadlock would roll back as a whole
  * @returns the store, for the first argument of `idToken()` and `passwordToken()`
  * @throws TypeError `pool` has no `execute` method
  *
@@ -66,22 +74,52 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 		throw new TypeError("pool must be a pool of mysql2/promise");
 	}
 
-	const select = async <Row = KeyRow>(sql: string, ...values: string[]): Promise<Row[]> => {
-		const [rows] = await pool.execute(sql, values);
-		return rows as Row[];
+	const execute = async (
+		sql: string,
+		values: string[],
+		retries = MAX_RETRIES,
+	): Promise<unknown> => {
+		try {
+			const [result] = await pool.execute(sql, values);
+			return result;
+		} catch (error) {
+			if (retries > 0 && isErrno(error, DEADLOCK)) return execute(sql, values, retries - 1);
+			throw error;
+		}
 	};
 
-	const change = async (sql: string, ...values: string[]): Promise<number> => {
-		const [result] = await pool.execute(sql, values);
-		return (result as { affectedRows: number }).affectedRows;
-	};
+	const select = async <Row = KeyRow>(sql: string, ...values: string[]): Promise<Row[]> =>
+		(await execute(sql, values)) as Row[];
 
-	const get = async (id: string, userId?: string): Promise<StoredKey | null> => {
+	const change = async (sql: string, ...values: string[]): Promise<number> =>
+		((await execute(sql, values)) as { affectedRows: number }).affectedRows;
+
+	// `sql` ends with the condition that finds one key.
+	const first = async (
+		sql: string,
+		id: string,
+		userId: string | undefined,
+		end = "",
+	): Promise<StoredKey | null> => {
 		const [row] =
 			userId === undefined
-				? await select(GET, id, id)
-				: await select(`${GET} ${OF_USER}`, id, id, userId);
+				? await select(`${sql} ${end}`, id, id)
+				: await select(`${sql} ${OF_USER} ${end}`, id, id, userId);
 		return row ? toStoredKey(row) : null;
+	};
+
+	const get = (id: string, userId?: string) => first(GET, id, userId);
+
+	let mariadb: Promise<boolean> | undefined;
+	const isMariadb = (): Promise<boolean> => {
+		mariadb ??= select<{ version: string }>("SELECT VERSION() AS version").then(
+			(rows) => rows.some(({ version }) => /mariadb/i.test(version)),
+			(error: unknown) => {
+				mariadb = undefined;
+				throw error;
+			},
+		);
+		return mariadb;
 	};
 
 	return {
@@ -101,6 +139,7 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 		},
 
 		async consume(id, userId) {
+			if (await isMariadb()) return first(DELETE, id, userId, RETURNING);
 			const key = await get(id, userId);
 			if (!key) return null;
 			// The row's lock lets one caller after the other in, and the first alone finds the row. It

@@ -10,7 +10,6 @@ const SOURCES = ["defaultSource", "nativeSource"] as const;
 
 const LATER = 4_000_000_000_000;
 
-// Two where the database can't return what it deletes.
 const isMysql = (name: string): boolean => name.startsWith("MySQL");
 
 /** Everything that holds for the default and the native store on a database. */
@@ -69,16 +68,20 @@ export const matrix = (
 					await run.catch(() => undefined);
 					return db.statements.splice(0).length;
 				};
+				// The first of all asks whether it is MySQL or MariaDB.
+				await store.consume("n:none");
 				db.statements.length = 0;
 				const key = { id: "n:b", userId: "u", expires: LATER };
 				expect(await count(store.insert(key))).toBe(1);
-				expect(await count(store.insert(key))).toBe(1);
-				expect(await count(store.insert({ ...key, userId: "nobody" }))).toBe(1);
+				// PostgreSQL is asked why, where nothing was inserted.
+				const failed = name === "PostgreSQL" ? 2 : 1;
+				expect(await count(store.insert(key))).toBe(failed);
+				expect(await count(store.insert({ ...key, userId: "nobody" }))).toBe(failed);
 				expect(await count(store.get(key.id))).toBe(1);
 				expect(await count(store.getAllByUser("u", "n:"))).toBe(1);
 				expect(await count(store.getAllByUser("nobody", "n:"))).toBe(1);
 				expect(await count(store.consume("n:none"))).toBe(1);
-				expect(await count(store.consume(key.id))).toBe(isMysql(name) ? 2 : 1);
+				expect(await count(store.consume(key.id))).toBe(1);
 				expect(await count(store.delete(key.id))).toBe(1);
 				expect(await count(store.deleteAllByUser("u", "n:"))).toBe(1);
 				expect(await count(store.deleteExpiredByUser("u", "n:", 0))).toBe(1);

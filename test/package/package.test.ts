@@ -79,13 +79,34 @@ describe("the packed package", () => {
 		);
 	});
 
+	test("has types for those who resolve modules as Node 10 did, as 1.0.2 had", async () => {
+		const cwd = join(folder, "with-lucia");
+		await writeFile(
+			join(cwd, "node10.ts"),
+			'import { idToken } from "@lucia-auth/tokens";\n' +
+				'import { pg } from "@lucia-auth/tokens/pg";\n' +
+				"export const [a, b]: [typeof idToken, typeof pg] = [idToken, pg];\n",
+		);
+		const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+		const flags = ["--strict", "--noEmit", "--module", "es2022", "--moduleResolution", "node10"];
+		const { stdout } = await run(
+			process.execPath,
+			[compiler, ...flags, "--target", "es2022", "node10.ts"],
+			{
+				cwd,
+			},
+		).catch((error: unknown) => error as { stdout: string });
+		expect(stdout).toBe("");
+	});
+
 	test("holds what is built, what is to be read, and nothing else", async () => {
 		const { stdout } = await run("tar", ["-tzf", tarball]);
 		const files = stdout.trim().split("\n").sort();
-		expect(files.filter((file) => !file.startsWith("package/dist/"))).toEqual([
+		expect(files.filter((file) => !/^package\/(dist|docs)\//.test(file))).toEqual([
 			"package/CHANGELOG.md",
 			"package/LICENSE",
 			"package/README.md",
+			"package/SECURITY.md",
 			"package/package.json",
 		]);
 		expect(files).toContain("package/dist/index.js");

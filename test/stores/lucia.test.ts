@@ -281,14 +281,17 @@ describe("an error that an adapter does not translate", () => {
 			return run();
 		});
 
-	test.each(["P2002", "23505"])("is a duplicate with the code %s, and no cause", async (code) => {
-		const detail = "Key (id)=(name:s3cret) already exists.";
-		const raw = Object.assign(new Error("duplicate key"), { code, detail });
-		const { handler } = await open(failing(raw));
-		const error: unknown = await handler.issue("user").catch((e: unknown) => e);
-		expect(error).toEqual(tokenError("DUPLICATE_TOKEN"));
-		expect(error).not.toHaveProperty("cause");
-	});
+	test.each(["P2002", "23505", "ER_DUP_ENTRY", "SQLITE_CONSTRAINT_UNIQUE"])(
+		"is a duplicate with the code %s, and no cause",
+		async (code) => {
+			const detail = "Key (id)=(name:s3cret) already exists.";
+			const raw = Object.assign(new Error("duplicate key"), { code, detail });
+			const { handler } = await open(failing(raw));
+			const error: unknown = await handler.issue("user").catch((e: unknown) => e);
+			expect(error).toEqual(tokenError("DUPLICATE_TOKEN"));
+			expect(error).not.toHaveProperty("cause");
+		},
+	);
 
 	test("passes through with any other code", async () => {
 		const raw = Object.assign(new Error("deadlock"), { code: "40P01" });
