@@ -32,7 +32,7 @@ export interface PasswordTokenWrapper {
 	 * @param userId the id of the user that it was issued to
 	 * @returns the token
 	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's, or
-	 * no try is left. The last try that fails deletes all tokens of this name of the user
+	 * no try is left: then the user's tokens of this name are gone, until a new one is issued
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over; it is deleted, so the next try gets
 	 * `INVALID_TOKEN`
 	 */

@@ -1,0 +1,108 @@
+import { mysql2 as luciaAdapter } from "@lucia-auth/adapter-mysql";
+import { mysql2 as nativeStore } from "@lucia-auth/tokens/mysql2";
+import mysql from "mysql2";
+import { betterAuth } from "../contenders/better-auth.js";
+import { driver } from "../contenders/driver.js";
+import { luciaContenders } from "../contenders/lucia.js";
+import { counter } from "../counter.js";
+import {
+	luciaRows,
+	luciaSchema,
+	NOBODY,
+	OTHERS,
+	TOKENS_OF_OTHERS,
+	toAddress,
+	uniqueName,
+	USERS,
+} from "./schema.js";
+
+const driverOn = (pool) => {
+	const execute = async (sql, values) => (await pool.execute(sql, values))[0];
+	return driver({
+		insert: (id, userId, expires) =>
+			execute(
+				`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
+				VALUES (?, ?, 0, NULL, ?)`,
+				[id, userId, expires],
+			),
+		take: async (id) =>
+			(await execute("DELETE FROM auth_key WHERE id = ? RETURNING id, user_id, expires", [id]))[0],
+		list: (userId) =>
+			execute("SELECT id, user_id, expires FROM auth_key WHERE user_id = ?", [userId]),
+		revokeAll: (userId) => execute("DELETE FROM auth_key WHERE user_id = ?", [userId]),
+	});
+};
+
+export const mariadb = {
+	name: "MariaDB",
+	variable: "MYSQL_URL",
+	defaultUrl: "mysql://root@127.0.0.1:3306",
+	port: 3306,
+	networked: true,
+
+	async open(url, { connections, through }) {
+		const address = toAddress(url, 3306);
+		const name = uniqueName();
+		const admin = mysql.createConnection(address).promise();
+		await admin.query(`CREATE DATABASE ${name}`);
+		await admin.query(`USE ${name}`);
+		const newPool = (to) =>
+			mysql.createPool({ ...address, ...to, database: name, connectionLimit: connections });
+		const pools = { direct: newPool({}), delayed: newPool(through) };
+
+		for (const text of luciaSchema({ text: "VARCHAR(255)", boolean: "TINYINT(1)" })) {
+			await admin.query(text);
+		}
+		await admin.query("INSERT INTO auth_user VALUES ?", [
+			[...USERS, ...OTHERS, NOBODY].map((id) => [id]),
+		]);
+		const fill = async (userIds, count) => {
+			for (const rows of luciaRows(userIds, count)) {
+				await admin.query("INSERT INTO auth_key VALUES ?", [
+					rows.map(([id, userId, expires]) => [id, userId, 0, null, expires]),
+				]);
+			}
+		};
+		await fill(OTHERS, TOKENS_OF_OTHERS);
+
+		const contendersOn = async (pool) => [
+			driverOn(pool.promise()),
+			...luciaContenders(luciaAdapter(pool.promise()), nativeStore(pool.promise())),
+			await betterAuth(pool.promise()),
+		];
+		const contenders = {
+			direct: await contendersOn(pools.direct),
+			delayed: await contendersOn(pools.delayed),
+		};
+		await admin.query(`INSERT INTO verification (id, identifier, value, expiresAt, createdAt, updatedAt)
+			SELECT LEFT(id, 36), id, '{"type":"magic-link","email":"other@example.com"}',
+				now() + INTERVAL 1 DAY, now(), now() FROM auth_key`);
+		await admin.query("ANALYZE TABLE auth_key, verification");
+
+		const [[{ version, flush, log }]] = await admin.query(
+			"SELECT version() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@log_bin AS log",
+		);
+		return {
+			version: `MariaDB ${/^[\d.]+/.exec(version)[0]}`,
+			settings: { innodb_flush_log_at_trx_commit: flush, log_bin: log },
+			contenders,
+			fill,
+			ping: (network) => pools[network].promise().execute("SELECT 1"),
+			count: counter([[mysql.Connection.prototype, ["query", "execute"]]]),
+			tokensOf: async (userId) => {
+				const [[{ tokens }]] = await admin.query(
+					"SELECT count(*) AS tokens FROM auth_key WHERE user_id = ?",
+					[userId],
+				);
+				return Number(tokens);
+			},
+			empty: () => admin.query("DELETE FROM auth_key WHERE user_id NOT LIKE 'other%'"),
+			settle: async () => {},
+			close: async () => {
+				await Promise.all(Object.values(pools).map((pool) => pool.promise().end()));
+				await admin.query(`DROP DATABASE ${name}`);
+				await admin.end();
+			},
+		};
+	},
+};

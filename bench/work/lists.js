@@ -1,0 +1,44 @@
+import { check } from "../answers.js";
+import { NOBODY, USERS } from "../databases/schema.js";
+import { takeTurns, timed } from "../turns.js";
+
+/** The operations on all tokens of a user, in the order in which a turn makes them. */
+export const LIST_OPERATIONS = ["list", "revokeAll"];
+
+// PostgreSQL keeps a plan for all values at the sixth call on a connection.
+const PLANNED_ANEW = 6;
+
+// Lists the tokens of users, then revokes them; and looks at every answer, and at the table.
+const turn = (database, underWay, tokens) => async (contender, count) => {
+	const users = USERS.slice(0, count);
+	await database.fill(users, tokens);
+	await database.settle();
+	// What the database has just tidied up, it plans anew, and not at once for good.
+	await timed(underWay, PLANNED_ANEW * underWay, async () => {
+		await contender.list(NOBODY);
+		await contender.revokeAll(NOBODY);
+	});
+	const list = await timed(underWay, count, (i) => contender.list(users[i]));
+	for (const listed of list.answers) {
+		check(listed === tokens, contender, `listed ${listed} of ${tokens} tokens`);
+	}
+	const revokeAll = await timed(underWay, count, (i) => contender.revokeAll(users[i]));
+	for (const user of [users[0], users.at(-1)]) {
+		check((await database.tokensOf(user)) === 0, contender, "did not revoke all tokens");
+	}
+	return { list: list.milliseconds, revokeAll: revokeAll.milliseconds };
+};
+
+/** List and revoke all `tokens` of a user, with `underWay` calls at any time. */
+export const measureLists = async (
+	database,
+	contenders,
+	{ underWay, tokens, rounds, milliseconds },
+) => {
+	await database.empty();
+	return takeTurns(
+		contenders.filter(({ list }) => list),
+		turn(database, underWay, tokens),
+		{ rounds, milliseconds, least: underWay, most: USERS.length },
+	);
+};
