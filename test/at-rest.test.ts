@@ -217,6 +217,11 @@ describe("a hashed password token", () => {
 		await expect(handler("").validate("b.c", a)).resolves.toHaveProperty("userId", a);
 	});
 
+	test("leaves room for its digest in the name", () => {
+		expect(() => codes(SECRET, "n".repeat(176))).not.toThrow();
+		expect(() => codes(SECRET, "n".repeat(177))).toThrow(/^name must be a string of 1 to 176 /);
+	});
+
 	test("is needed by as many tries as a plain one", async () => {
 		const token = await codes().issue(user);
 		for (let count = 0; count < 5; count++) {

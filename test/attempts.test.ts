@@ -153,6 +153,13 @@ describe("the tries at a password token", () => {
 		expect(await handler.getAllUserTokens(user)).toEqual([]);
 	});
 
+	test("that have failed stay taken when getToken is right", async () => {
+		const token = await open().issue(user);
+		await guess(2);
+		await open().getToken(token, user);
+		expect(tries()).toHaveLength(2);
+	});
+
 	test("do not bring a code back to life that getToken was guessed at with", async () => {
 		const handler = open({ maxAttempts: 2 });
 		const old = await handler.issue(user);

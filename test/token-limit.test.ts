@@ -92,6 +92,38 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		await expect(open(1).validate(issued ?? "", user)).resolves.toHaveProperty("userId", user);
 	});
 
+	test("deletes the oldest in whatever order the store lists them", async () => {
+		const user = await sqlite.createUser();
+		const insert = (token: string, expires: number) => {
+			sqlite.insertKey({ id: keyId("name", user, token), user_id: user, expires });
+		};
+		insert("newer", NOW + 50_000);
+		insert("oldest", NOW + 10_000);
+		insert("outlasting", NOW + 3_600_000);
+		insert("older", NOW + 20_000);
+		const token = await open(2).issue(user);
+		expect(token.expiresAt.getTime()).toBe(NOW + 60_000);
+		const left = await open(2).getAllUserTokens(user);
+		expect(left.map(String)).toEqual(["newer", `${token}`]);
+	});
+
+	test("counts a token that lasts a minute longer as issued before, and a moment more as outlasting", async () => {
+		for (const [ahead, expected] of [
+			[59_999, 120_000],
+			[60_000, 60_000],
+			[60_001, 60_000],
+		] as const) {
+			const user = await sqlite.createUser();
+			sqlite.insertKey({
+				id: keyId("name", user, `other${ahead}`),
+				user_id: user,
+				expires: NOW + 60_000 + ahead,
+			});
+			const token = await open(5).issue(user);
+			expect([ahead, token.expiresAt.getTime()]).toEqual([ahead, NOW + expected]);
+		}
+	});
+
 	test("leaves one of two tokens of machines whose clocks are a minute apart", async () => {
 		const user = await sqlite.createUser();
 		const issued = await Promise.all(
