@@ -29,7 +29,7 @@ const toHex = (bytes: ArrayBuffer): string =>
 
 /** Whether a string is how a token is stored under a hashed handler, rather than a token. */
 export const isDigest = (value: unknown): value is string =>
-	typeof value === "string" && value.length < MAX_KEY_ID_LENGTH && DIGEST.test(value);
+	typeof value === "string" && DIGEST.test(value);
 
 /** Stores tokens as they are. */
 export const plain: AtRest = {

@@ -63,8 +63,6 @@ const claimId = (id: string): string => (CLAIM_MARK + id).slice(0, MAX_KEY_ID_LE
  *
  * Adapters neither tell who deleted a key nor look at letter case more closely than their database
  * does. So each key is read before it is deleted, and `consume` holds a claim while it does both.
- *
- * @throws TypeError `auth` is not an initialized `Auth`
  */
 export const luciaStore = (auth: LuciaAuth): KeyStore => {
 	// Private in Lucia's types, and in every release of 1.x.
