@@ -5,8 +5,9 @@ export interface AtRest {
 	/**
 	 * @param value the token
 	 * @param prefix how the id of its key begins
+	 * @returns the id of its key
 	 */
-	readonly store: (value: string, prefix: string) => string | Promise<string>;
+	readonly keyId: (value: string, prefix: string) => string | Promise<string>;
 	/** The length of what is stored, if it is not that of the token. */
 	readonly length?: number;
 	/** How long a token may be whose key's id begins with `prefix`. */
@@ -33,13 +34,14 @@ export const isDigest = (value: unknown): value is string =>
 
 /** Stores tokens as they are. */
 export const plain: AtRest = {
-	store: (value) => value,
+	keyId: (value, prefix) => prefix + value,
 	maxLength: (prefix) => MAX_KEY_ID_LENGTH - prefix.length,
 };
 
 /** Stores the SHA-256 of tokens, which ASVS 5.0 6.5.2 allows from 112 bits up. */
 export const sha256: AtRest = {
-	store: async (value) => SHA256 + toHex(await crypto.subtle.digest("SHA-256", encode(value))),
+	keyId: async (value, prefix) =>
+		prefix + SHA256 + toHex(await crypto.subtle.digest("SHA-256", encode(value))),
 	length: SHA256.length + HEX_LENGTH,
 	maxLength: anyLength,
 };
@@ -53,7 +55,7 @@ export const sha256: AtRest = {
 export const hmacSha256 = (secret: string): AtRest => {
 	let key: Promise<CryptoKey> | undefined;
 	return {
-		store: async (value, prefix) => {
+		keyId: async (value, prefix) => {
 			key ??= crypto.subtle.importKey(
 				"raw",
 				encode(secret),
@@ -63,7 +65,7 @@ export const hmacSha256 = (secret: string): AtRest => {
 			);
 			// NUL is in neither: without it, user `a` with token `b.c` were user `a.b` with token `c`.
 			const message = encode(`${prefix}\0${value}`);
-			return HMAC_SHA256 + toHex(await crypto.subtle.sign("HMAC", await key, message));
+			return prefix + HMAC_SHA256 + toHex(await crypto.subtle.sign("HMAC", await key, message));
 		},
 		length: HMAC_SHA256.length + HEX_LENGTH,
 		maxLength: anyLength,

@@ -22,8 +22,9 @@ export const generateRandomString = (length: number, alphabet: string): string =
 	// 256 is seldom a multiple of the alphabet's length, so `byte % length` alone would favour the
 	// first characters. Bytes from the last, incomplete round are dropped instead.
 	const limit = 256 - (256 % alphabet.length);
-	let result = "";
-	while (result.length < length) {
+	// Not one string after the other: V8 would put those together only when they are read.
+	const codes: number[] = [];
+	while (codes.length < length) {
 		if (next === pool.length) {
 			crypto.getRandomValues(pool);
 			next = 0;
@@ -31,7 +32,7 @@ export const generateRandomString = (length: number, alphabet: string): string =
 		const byte = pool[next] as number;
 		// A byte that has served leaves no copy behind from which a token could be read later.
 		pool[next++] = 0;
-		if (byte < limit) result += alphabet.charAt(byte % alphabet.length);
+		if (byte < limit) codes.push(alphabet.charCodeAt(byte % alphabet.length));
 	}
-	return result;
+	return String.fromCharCode(...codes);
 };

@@ -11,7 +11,7 @@ import { byExpiry, tokenLimit } from "./token-limit.js";
 
 const hasUser = (scope: Scope): scope is UserScope => scope.userId !== undefined;
 
-const toToken = ({ id, userId, expires }: StoredKey, value: string): Token => {
+const toToken = ({ id, userId, expires }: StoredKey, value: string, at: number): Token => {
 	const colon = id.indexOf(":");
 	return new Token(value, {
 		type: "single_use",
@@ -20,7 +20,7 @@ const toToken = ({ id, userId, expires }: StoredKey, value: string): Token => {
 		providerUserId: id.slice(colon + 1),
 		passwordDefined: false,
 		expiresAt: new Date(expires),
-		expired: isExpired(expires, now()),
+		expired: isExpired(expires, at),
 	});
 };
 
@@ -54,9 +54,6 @@ export const tokenHandler = (
 		return scope;
 	};
 
-	const keyId = async (value: string, { prefix }: Scope): Promise<string> =>
-		prefix + (await atRest.store(value, prefix));
-
 	const open = async (
 		token: unknown,
 		userId: unknown,
@@ -69,14 +66,14 @@ export const tokenHandler = (
 		if (!scope || !isTokenValue(value, atRest.maxLength(scope.prefix))) {
 			throw new LuciaTokenError("INVALID_TOKEN");
 		}
-		const id = await keyId(value, scope);
+		const id = await atRest.keyId(value, scope.prefix);
 		const key =
 			attempts && hasUser(scope)
 				? await attempts.guess(scope, id, operation, at)
 				: await store[operation](id, scope.userId);
 		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
 		if (isExpired(key.expires, at)) throw new LuciaTokenError("EXPIRED_TOKEN");
-		return toToken(key, value);
+		return toToken(key, value, at);
 	};
 
 	const invalidate = async (token: unknown, userId?: unknown): Promise<void> => {
@@ -89,7 +86,7 @@ export const tokenHandler = (
 			(isDigest(token)
 				? scope.prefix + token
 				: isTokenValue(token, atRest.maxLength(scope.prefix))
-					? await keyId(token, scope)
+					? await atRest.keyId(token, scope.prefix)
 					: undefined);
 		if (isStorable(id) && id.startsWith(scope.prefix)) await store.delete(id, scope.userId);
 	};
@@ -97,20 +94,23 @@ export const tokenHandler = (
 	const getAllUserTokens = async (userId: unknown): Promise<Token[]> => {
 		const scope = knownUserScope(userId);
 		const keys = await store.getAllByUser(scope.userId, scope.prefix);
+		const at = now();
 		if (keys.length > 0 && (await attempts?.isExhausted(scope))) return [];
 		// Stores answer in any order, and a list that changes from call to call is of little use.
-		return [...keys].sort(byExpiry).map((key) => toToken(key, key.id.slice(scope.prefix.length)));
+		return [...keys]
+			.sort(byExpiry)
+			.map((key) => toToken(key, key.id.slice(scope.prefix.length), at));
 	};
 
 	return {
 		issue: async (userId: unknown): Promise<Token> => {
 			const scope = knownUserScope(userId);
 			const value = generate(scope.prefix);
-			const id = await keyId(value, scope);
+			const id = await atRest.keyId(value, scope.prefix);
 			const insert = async (expires: number): Promise<Token> => {
 				const key = { id, userId: scope.userId, expires };
 				await store.insert(key);
-				return toToken(key, value);
+				return toToken(key, value, now());
 			};
 			const issue = () =>
 				tokens ? tokens.issue(scope, insert) : insert(secondsFromNow(expiresIn));
