@@ -6,12 +6,19 @@ const compare = (databases, operation, contender, other) =>
 	databases.flatMap(({ name, tokens }) =>
 		tokens
 			.filter(({ rates }) => rates[contender] && rates[other])
-			.map(({ network, underWay, rates }) => ({
-				where: `${name}, ${network}, ${underWay} under way`,
-				value: ratio(rates[contender][operation], rates[other][operation]).median,
-				// More than the driver's own statement reaches is not to be had.
-				driver: ratio(rates.driver[operation], rates[other][operation]).median,
-			})),
+			.map(({ network, underWay, rates }) => {
+				const { median: value, ...interval } = ratio(
+					rates[contender][operation],
+					rates[other][operation],
+				);
+				return {
+					where: `${name}, ${network}, ${underWay} under way`,
+					value,
+					...interval,
+					// More than the driver's own statement reaches is not to be had.
+					driver: ratio(rates.driver[operation], rates[other][operation]).median,
+				};
+			}),
 	);
 
 const atLeast = (goal, limit, measured) => ({

@@ -18,17 +18,15 @@ import { measureSizes } from "./work/sizes.js";
 
 const DATABASES = [postgresql, mariadb, libsql, betterSqlite3];
 
-const HELP = `npm run bench -- [--quick | --whole] [--only <part>]…
+const HELP = `npm run bench -- [--quick] [--only <part>]…
 
 --quick  a minute at most: whether everything runs and answers right; its figures say little
---whole  also with 64 times 10,000 tokens and the like; some hours
 --only   ${[...DATABASES.map(({ name }) => name), "generator", "sizes", "imports"].join(", ")}
 `;
 
 const { values } = parseArgs({
 	options: {
 		quick: { type: "boolean" },
-		whole: { type: "boolean" },
 		only: { type: "string", multiple: true },
 		help: { type: "boolean" },
 	},
@@ -39,7 +37,7 @@ if (values.help) {
 	process.exit();
 }
 
-const mode = values.quick ? "quick" : values.whole ? "whole" : "full";
+const mode = values.quick ? "quick" : "full";
 const plan = PLANS[mode];
 const wanted = (part) =>
 	!values.only || values.only.some((name) => name.toLowerCase() === part.toLowerCase());

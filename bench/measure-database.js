@@ -13,23 +13,36 @@ const isRefused = ({ code, errors }) =>
 export const measureDatabase = async (kind, plan, progress) => {
 	const { name, variable, defaultUrl, port, networked } = kind;
 	const url = process.env[variable] ?? defaultUrl;
-	const proxy = networked && (await openProxy({ ...toAddress(url, port), delay: DELAY }));
+	const toDo = [];
+	const later = (task) => toDo.push(task);
+	const tidyUp = async () => {
+		while (toDo.length > 0) await toDo.pop()();
+	};
+	let interrupted = false;
+	const onInterrupt = async () => {
+		interrupted = true;
+		await tidyUp();
+		process.exit(130);
+	};
+	process.once("SIGINT", onInterrupt);
 	try {
+		const proxy = networked && (await openProxy({ ...toAddress(url, port), delay: DELAY }));
+		if (proxy) later(() => proxy.close());
 		const database = await kind.open(url, {
 			connections: CONNECTIONS,
 			through: proxy?.address,
+			later,
 		});
-		try {
-			return { name, ...(await measure(database, proxy, plan, progress, name)) };
-		} finally {
-			await database.close();
-		}
+		return { name, ...(await measure(database, proxy, plan, progress, name)) };
 	} catch (error) {
+		// Its connections were closed, and the process is about to end.
+		if (interrupted) await new Promise(() => {});
 		// A port of which nobody knew is only not there; one that was named is an error.
 		if (!networked || process.env[variable] || !isRefused(error)) throw error;
 		return { notRun: `${name} was not run: none at ${defaultUrl}, and ${variable} is not set.` };
 	} finally {
-		await proxy?.close?.();
+		process.off("SIGINT", onInterrupt);
+		await tidyUp();
 	}
 };
 
@@ -37,18 +50,10 @@ const measure = async (database, proxy, plan, progress, name) => {
 	const networks = Object.keys(database.contenders);
 	const lists = networks.flatMap((network) =>
 		plan.underWay.flatMap((underWay) =>
-			plan.tokens.map((tokens) => ({
-				network,
-				underWay,
-				tokens,
-				left: underWay > 1 && underWay * tokens > plan.mostTokens[network],
-			})),
+			plan.tokens.map((tokens) => ({ network, underWay, tokens })),
 		),
 	);
-	const bar = progress.start(
-		name,
-		1 + networks.length * plan.underWay.length + lists.filter(({ left }) => !left).length,
-	);
+	const bar = progress.start(name, 1 + networks.length * plan.underWay.length + lists.length);
 
 	const statements = await countStatements(
 		database,
@@ -65,12 +70,6 @@ const measure = async (database, proxy, plan, progress, name) => {
 		statements,
 		tokens: [],
 		lists: [],
-		leftOut: lists
-			.filter(({ left }) => left)
-			.map(
-				({ network, underWay, tokens }) =>
-					`${tokens} tokens each, ${network}, ${underWay} under way`,
-			),
 	};
 	for (const network of networks) {
 		const contenders = database.contenders[network];
@@ -84,13 +83,13 @@ const measure = async (database, proxy, plan, progress, name) => {
 			bar.step(`tokens, ${network}, ${underWay} under way`);
 		}
 	}
-	for (const { network, underWay, tokens, left } of lists) {
-		if (left) continue;
+	for (const { network, underWay, tokens } of lists) {
 		const rates = await measureLists(database, database.contenders[network], {
 			underWay,
 			tokens,
 			rounds: plan.listRounds,
 			milliseconds: plan.listMilliseconds,
+			patience: plan.patience,
 		});
 		measured.lists.push({ network, underWay, tokens, rates });
 		bar.step(`lists of ${tokens}, ${network}, ${underWay} under way`);

@@ -14,7 +14,8 @@ const number = (value) =>
 
 const whole = (value) => value.toLocaleString("en");
 
-const spread = ({ median, low, high }) => `±${Math.round(((high - low) / 2 / median) * 100)} %`;
+const spread = ({ median, low, high }) =>
+	low === high ? "once" : `±${Math.round(((high - low) / 2 / median) * 100)} %`;
 
 const tableOf = (head, rows, leftColumns = 1) => {
 	const table = new Table({
@@ -72,7 +73,6 @@ const databaseOf = ({
 	statements,
 	tokens,
 	lists,
-	leftOut,
 }) => [
 	"",
 	[
@@ -88,7 +88,6 @@ const databaseOf = ({
 	statementsOf(statements),
 	ratesOf(tokens),
 	ratesOf(lists),
-	...(leftOut.length > 0 ? [`Lists left out: ${leftOut.join("; ")}.`] : []),
 ];
 
 const sizesOf = (sizes) =>
@@ -131,8 +130,8 @@ const goalOf = ({ goal, cases }) => {
 	return [
 		`${missed.length === 0 ? "met   " : "missed"}  ${goal}: in ${cases.length - missed.length} of ${cases.length}, ${seen}`,
 		...missed.map(
-			({ where, value, driver }) =>
-				`          ${where}: ${number(value)}${driver && driver !== 1 ? `, and the driver alone ${number(driver)}` : ""}`,
+			({ where, value, low, high, driver }) =>
+				`          ${where}: ${number(value)}${low ? ` (${number(low)} to ${number(high)})` : ""}${driver && driver !== 1 ? `, and the driver alone ${number(driver)}` : ""}`,
 		),
 	];
 };

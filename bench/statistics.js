@@ -7,11 +7,24 @@ export const summary = (values) => ({
 	high: quantile(values, 0.75),
 });
 
+// Between which two values the median of all rounds that there might have been lies, 95 times in 100:
+// by their ranks, whatever the distribution.
+const interval = (values) => {
+	const ranks = 0.98 / Math.sqrt(values.length);
+	return {
+		low: quantile(values, Math.max(0, 0.5 - ranks)),
+		high: quantile(values, Math.min(1, 0.5 + ranks)),
+	};
+};
+
 /**
  * How many times faster one contender was than another: the median over the rounds of the ratio
- * within each round, so that what slows a whole round down slows both.
+ * within each round, so that what slows a whole round down slows both; and its 95 % interval.
  */
-export const ratio = (rates, others) => summary(rates.map((rate, round) => rate / others[round]));
+export const ratio = (rates, others) => {
+	const ratios = rates.map((rate, round) => rate / others[round]);
+	return { median: median(ratios), ...interval(ratios) };
+};
 
 /** A copy in random order. */
 export const shuffled = (items) => {

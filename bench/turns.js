@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { sum } from "simple-statistics";
 import { shuffled } from "./statistics.js";
 
 /**
@@ -21,34 +22,40 @@ export const timed = async (underWay, count, call) => {
 };
 
 /**
- * Lets contenders take turns, in another order each round. Each of them is warmed up first by turns
- * that do not count, and that tell how many calls take `milliseconds`.
+ * Lets contenders take turns, in another order each round. All make as many calls in a turn, since
+ * the first of them cost more than the rest: as many as the first contender makes in `milliseconds`.
  *
  * @param turn makes `count` calls of each operation, and returns { operation: milliseconds }
  * @param least how many calls a turn makes at least, a multiple of which it makes
  * @param most how many it makes at most
+ * @param patience who needs more milliseconds than this for a turn has no other one
  * @returns { contender: { operation: [calls per second in each round] } }
  */
-export const takeTurns = async (contenders, turn, { rounds, milliseconds, least, most }) => {
-	const counts = new Map();
-	for (const contender of shuffled(contenders)) {
-		const first = Object.values(await turn(contender, least));
-		const slowest = Math.max(...first) / least;
-		const count = Math.ceil(milliseconds / slowest / least) * least;
-		counts.set(contender, Math.max(least, Math.min(most, count)));
-		if (counts.get(contender) > least) await turn(contender, counts.get(contender));
-	}
+export const takeTurns = async (
+	contenders,
+	turn,
+	{ rounds, milliseconds, least, most, patience = Infinity },
+) => {
+	await turn(contenders[0], least);
+	const slowest = Math.max(...Object.values(await turn(contenders[0], least))) / least;
+	const wanted = Math.ceil(milliseconds / slowest / least) * least;
+	const count = Math.max(least, Math.min(most, wanted));
 
 	const rates = Object.fromEntries(contenders.map(({ name }) => [name, {}]));
-	for (let round = 0; round < rounds; round++) {
-		for (const contender of shuffled(contenders)) {
-			const count = counts.get(contender);
-			// What one contender leaves to the garbage collector is not the next one's to pay.
-			globalThis.gc?.();
-			for (const [operation, took] of Object.entries(await turn(contender, count))) {
-				(rates[contender.name][operation] ??= []).push((count / took) * 1000);
-			}
+	const note = ({ name }, times) => {
+		for (const [operation, took] of Object.entries(times)) {
+			(rates[name][operation] ??= []).push((count / took) * 1000);
 		}
+	};
+	const staying = [];
+	for (const contender of shuffled(contenders)) {
+		const times = await turn(contender, count);
+		// For the others it is the warm-up, and does not count.
+		if (sum(Object.values(times)) > patience) note(contender, times);
+		else staying.push(contender);
+	}
+	for (let round = 0; round < rounds; round++) {
+		for (const contender of shuffled(staying)) note(contender, await turn(contender, count));
 	}
 	return rates;
 };

@@ -40,14 +40,24 @@ export const mariadb = {
 	port: 3306,
 	networked: true,
 
-	async open(url, { connections, through }) {
+	async open(url, { connections, through, later }) {
 		const address = toAddress(url, 3306);
 		const name = uniqueName();
 		const admin = mysql.createConnection(address).promise();
+		later(() => admin.end());
 		await admin.query(`CREATE DATABASE ${name}`);
+		later(() => admin.query(`DROP DATABASE ${name}`));
 		await admin.query(`USE ${name}`);
-		const newPool = (to) =>
-			mysql.createPool({ ...address, ...to, database: name, connectionLimit: connections });
+		const newPool = (to) => {
+			const pool = mysql.createPool({
+				...address,
+				...to,
+				database: name,
+				connectionLimit: connections,
+			});
+			later(() => pool.promise().end());
+			return pool;
+		};
 		const pools = { direct: newPool({}), delayed: newPool(through) };
 
 		for (const text of luciaSchema({ text: "VARCHAR(255)", boolean: "TINYINT(1)" })) {
@@ -98,11 +108,6 @@ export const mariadb = {
 			},
 			empty: () => admin.query("DELETE FROM auth_key WHERE user_id NOT LIKE 'other%'"),
 			settle: async () => {},
-			close: async () => {
-				await Promise.all(Object.values(pools).map((pool) => pool.promise().end()));
-				await admin.query(`DROP DATABASE ${name}`);
-				await admin.end();
-			},
 		};
 	},
 };

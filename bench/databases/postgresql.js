@@ -63,16 +63,20 @@ export const postgresql = {
 	port: 5432,
 	networked: true,
 
-	async open(url, { connections, through }) {
+	async open(url, { connections, through, later }) {
 		const address = toAddress(url, 5432);
 		const name = uniqueName();
 		const admin = new pg.Client({ connectionString: url });
 		await admin.connect();
+		later(() => admin.end());
 		await admin.query(`CREATE DATABASE ${name}`);
+		later(() => admin.query(`DROP DATABASE ${name} WITH (FORCE)`));
 		const direct = new pg.Client({ ...address, database: name });
 		await direct.connect();
+		later(() => direct.end());
 		const newPool = (to) => {
 			const pool = new pg.Pool({ ...address, ...to, database: name, max: connections });
+			later(() => pool.end());
 			// Of idle connections, which the server may close first when all is done.
 			return pool.on("error", () => {});
 		};
@@ -138,11 +142,6 @@ export const postgresql = {
 			},
 			settle: async () => {
 				await direct.query("VACUUM ANALYZE auth_key, verification, verification_token");
-			},
-			close: async () => {
-				await Promise.all([...Object.values(pools).map((pool) => pool.end()), direct.end()]);
-				await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
-				await admin.end();
 			},
 		};
 	},

@@ -34,9 +34,11 @@ const sqlite = (name, Database) => ({
 	name,
 	networked: false,
 
-	async open() {
+	async open(url, { later }) {
 		const folder = await mkdtemp(join(tmpdir(), "lucia-tokens-bench-"));
+		later(() => rm(folder, { recursive: true }));
 		const db = new Database(join(folder, "bench.db"));
+		later(() => db.close());
 		// As its documentation recommends for the web; a commit then does not wait for the disk.
 		db.pragma("journal_mode = WAL");
 		db.pragma("synchronous = NORMAL");
@@ -79,10 +81,6 @@ const sqlite = (name, Database) => ({
 			empty: async () => db.exec("DELETE FROM auth_key WHERE user_id NOT LIKE 'other%'"),
 			settle: async () => {
 				db.pragma("wal_checkpoint(TRUNCATE)");
-			},
-			close: async () => {
-				db.close();
-				await rm(folder, { recursive: true });
 			},
 		};
 	},

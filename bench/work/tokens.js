@@ -9,7 +9,11 @@ const userOf = (i) => USERS[i % USERS.length];
 
 // Issues tokens, validates them, validates tokens that nobody issued; and looks at every answer.
 const turn = (underWay) => async (contender, count) => {
-	contender.prepare?.(count);
+	contender.prepare?.(underWay + count);
+	// The caches of processors and servers hold what was before.
+	await timed(underWay, underWay, async (i) => {
+		await contender.validate(await contender.issue(userOf(i)));
+	});
 	const issue = await timed(underWay, count, (i) => contender.issue(userOf(i)));
 	const tokens = issue.answers;
 	const validate = await timed(underWay, count, (i) => contender.validate(tokens[i]));
@@ -33,11 +37,10 @@ const turn = (underWay) => async (contender, count) => {
 };
 
 /** Issue, validate, and validate of an unknown token, with `underWay` calls at any time. */
-export const measureTokens = async (database, contenders, { underWay, rounds, milliseconds }) => {
+export const measureTokens = async (database, contenders, { underWay, ...plan }) => {
 	await database.settle();
 	return takeTurns(contenders, turn(underWay), {
-		rounds,
-		milliseconds,
+		...plan,
 		least: Math.max(4, underWay),
 		most: 20_000,
 	});
