@@ -1,4 +1,3 @@
-import { median } from "simple-statistics";
 import { ratio } from "./statistics.js";
 
 // Rows of the results, each with the ratio of one contender to another.
@@ -65,13 +64,13 @@ export const judge = ({ databases, generators = [] }) => {
 			3,
 			generators
 				.filter(({ name }) => name === "2.0")
-				.map(({ kind, nanoseconds }) => ({
-					where: kind,
-					value:
-						median(
-							generators.find((other) => other.kind === kind && other.name === "1.0.2").rounds,
-						) / nanoseconds.median,
-				})),
+				.map(({ kind, rounds }) => {
+					const published = generators.find(
+						(other) => other.kind === kind && other.name === "1.0.2",
+					);
+					const { median: value, ...interval } = ratio(published.rounds, rounds);
+					return { where: kind, value, ...interval };
+				}),
 		),
 		{
 			goal: "generator, unbiased (p of chi-square over 0.001)",

@@ -18,10 +18,12 @@ import { measureSizes } from "./work/sizes.js";
 
 const DATABASES = [postgresql, mariadb, libsql, betterSqlite3];
 
+const PARTS = ["sizes", "imports", "generator", ...DATABASES.map(({ name }) => name)];
+
 const HELP = `npm run bench -- [--quick] [--only <part>]…
 
 --quick  a minute at most: whether everything runs and answers right; its figures say little
---only   ${[...DATABASES.map(({ name }) => name), "generator", "sizes", "imports"].join(", ")}
+--only   ${PARTS.join(", ")}
 `;
 
 const { values } = parseArgs({
@@ -37,15 +39,20 @@ if (values.help) {
 	process.exit();
 }
 
+const same = (a) => (b) => a.toLowerCase() === b.toLowerCase();
+const unknown = values.only?.filter((name) => !PARTS.some(same(name))) ?? [];
+if (unknown.length > 0) {
+	console.error(`There is no part ${unknown.join(", ")}.\n\n${HELP}`);
+	process.exit(2);
+}
+const parts = PARTS.filter((part) => values.only?.some(same(part)) ?? true);
+
 const mode = values.quick ? "quick" : "full";
 const plan = PLANS[mode];
-const wanted = (part) =>
-	!values.only || values.only.some((name) => name.toLowerCase() === part.toLowerCase());
-
 const results = {
 	date: new Date().toISOString().slice(0, 10),
 	mode,
-	complete: !values.only,
+	complete: false,
 	machine: machine(),
 	versions,
 	databases: [],
@@ -53,34 +60,48 @@ const results = {
 };
 const progress = createProgress();
 
-try {
-	if (wanted("sizes")) results.sizes = await measureSizes();
-	if (wanted("imports")) results.imports = await measureImports(plan.imports);
-	if (wanted("generator")) results.generators = await measureGenerators(plan.generator);
-	for (const database of DATABASES.filter(({ name }) => wanted(name))) {
+const work = {
+	sizes: async () => {
+		results.sizes = await measureSizes();
+	},
+	imports: async () => {
+		results.imports = await measureImports(plan.imports);
+	},
+	generator: async () => {
+		results.generators = await measureGenerators(plan.generator);
+	},
+};
+for (const database of DATABASES) {
+	work[database.name] = async () => {
 		const measured = await measureDatabase(database, plan, progress);
 		if (measured.notRun) results.notRun.push(measured.notRun);
 		else results.databases.push(measured);
+	};
+}
+
+try {
+	const bar = progress.start("all", parts.length);
+	for (const part of parts) {
+		await work[part]();
+		bar.step(part);
 	}
+	results.complete = parts.length === PARTS.length && results.notRun.length === 0;
 } catch (error) {
-	if (!(error instanceof WrongAnswer)) throw error;
-	console.error(`\nWrong answer: ${error.message}`);
 	process.exitCode = 1;
+	console.error(error instanceof WrongAnswer ? `\nWrong answer: ${error.message}` : error);
 } finally {
 	progress.stop();
 }
 
-if (!process.exitCode) {
-	results.goals = judge(results);
-	console.log(report(results));
+results.goals = judge(results);
+console.log(report(results));
 
-	// Only a whole run in earnest replaces the figures that the README shows.
-	const folder = new URL(
-		mode === "quick" || values.only ? "results/trial/" : "results/",
-		import.meta.url,
-	);
-	await mkdir(folder, { recursive: true });
-	await writeFile(new URL(`${mode}.json`, folder), `${JSON.stringify(results, null, "\t")}\n`);
-	await writeCharts(results, folder);
-	console.log(`Written to ${fileURLToPath(folder)}`);
-}
+// Only a whole run in earnest replaces the figures that the README shows.
+const folder = new URL(
+	results.complete && mode === "full" ? "results/" : "results/trial/",
+	import.meta.url,
+);
+await mkdir(folder, { recursive: true });
+await writeFile(new URL(`${mode}.json`, folder), `${JSON.stringify(results, null, "\t")}\n`);
+await writeCharts(results, folder);
+console.log(`Written to ${fileURLToPath(folder)}`);

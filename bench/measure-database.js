@@ -6,8 +6,18 @@ import { measureNetwork } from "./work/network.js";
 import { countStatements } from "./work/statements.js";
 import { measureTokens } from "./work/tokens.js";
 
+// No server, or one that is somebody else's.
+const NOT_THERE = [
+	"ECONNREFUSED",
+	"ENOENT",
+	"ENOTFOUND",
+	"28000",
+	"28P01",
+	"ER_ACCESS_DENIED_ERROR",
+];
+
 const isRefused = ({ code, errors }) =>
-	["ECONNREFUSED", "ENOENT", "ENOTFOUND"].includes(code) || errors?.every(isRefused) === true;
+	NOT_THERE.includes(code) || errors?.every(isRefused) === true;
 
 /** Runs all work on one database: `{ notRun }` with the reason where there is none. */
 export const measureDatabase = async (kind, plan, progress) => {
@@ -16,15 +26,21 @@ export const measureDatabase = async (kind, plan, progress) => {
 	const toDo = [];
 	const later = (task) => toDo.push(task);
 	const tidyUp = async () => {
-		while (toDo.length > 0) await toDo.pop()();
+		while (toDo.length > 0) {
+			// One that fails keeps neither the others from their work nor the run's own error from us.
+			await toDo
+				.pop()()
+				.catch((error) => console.error(error));
+		}
 	};
 	let interrupted = false;
 	const onInterrupt = async () => {
 		interrupted = true;
+		progress.stop();
 		await tidyUp();
 		process.exit(130);
 	};
-	process.once("SIGINT", onInterrupt);
+	for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, onInterrupt);
 	try {
 		const proxy = networked && (await openProxy({ ...toAddress(url, port), delay: DELAY }));
 		if (proxy) later(() => proxy.close());
@@ -41,7 +57,7 @@ export const measureDatabase = async (kind, plan, progress) => {
 		if (!networked || process.env[variable] || !isRefused(error)) throw error;
 		return { notRun: `${name} was not run: none at ${defaultUrl}, and ${variable} is not set.` };
 	} finally {
-		process.off("SIGINT", onInterrupt);
+		for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, onInterrupt);
 		await tidyUp();
 	}
 };
@@ -78,6 +94,7 @@ const measure = async (database, proxy, plan, progress, name) => {
 				underWay,
 				rounds: plan.rounds,
 				milliseconds: plan.milliseconds,
+				warmUp: plan.warmUp,
 			});
 			measured.tokens.push({ network, underWay, rates });
 			bar.step(`tokens, ${network}, ${underWay} under way`);
@@ -89,6 +106,7 @@ const measure = async (database, proxy, plan, progress, name) => {
 			tokens,
 			rounds: plan.listRounds,
 			milliseconds: plan.listMilliseconds,
+			warmUp: 0,
 			patience: plan.patience,
 		});
 		measured.lists.push({ network, underWay, tokens, rates });

@@ -14,8 +14,8 @@ const number = (value) =>
 
 const whole = (value) => value.toLocaleString("en");
 
-const spread = ({ median, low, high }) =>
-	low === high ? "once" : `±${Math.round(((high - low) / 2 / median) * 100)} %`;
+const spread = ({ median, low, high, rounds }) =>
+	rounds === 1 ? "once" : `±${Math.round(((high - low) / 2 / median) * 100)} %`;
 
 const tableOf = (head, rows, leftColumns = 1) => {
 	const table = new Table({
@@ -27,25 +27,40 @@ const tableOf = (head, rows, leftColumns = 1) => {
 	return table.toString();
 };
 
-const ratesOf = (cells) => {
-	const names = Object.keys(cells[0].rates);
-	const operations = Object.keys(cells[0].rates.driver);
-	const row = (operation, { network, underWay, tokens, rates }) => [
-		`${OPERATIONS[operation]}${tokens ? ` ${whole(tokens)}` : ""}`,
-		network,
-		underWay,
-		...names.map((name) => {
-			const rounds = rates[name][operation];
-			const seen = summary(rounds);
-			const times = ratio(rounds, rates.driver[operation]).median;
-			return `${number(seen.median)} ${spread(seen)}  ${times.toFixed(2)}×`;
-		}),
-	];
-	return tableOf(
-		["per second, spread, × driver", "network", "under way", ...names],
-		operations.flatMap((operation) => cells.map((cell) => row(operation, cell))),
+// A row for each operation, network and number of calls under way, and a column for each list of
+// contenders, whose rounds are measured against one another.
+const cellsOf = (title, cells, columns, measure) =>
+	tableOf(
+		[title, "network", "under way", ...columns.map((names) => names.join(" : "))],
+		Object.keys(cells[0].rates.driver).flatMap((operation) =>
+			cells.map(({ network, underWay, tokens, rates }) => [
+				`${OPERATIONS[operation]}${tokens ? ` ${whole(tokens)}` : ""}`,
+				network,
+				underWay,
+				...columns.map((names) => {
+					const seen = measure(...names.map((name) => rates[name][operation]));
+					return `${number(seen.median)} ${spread(seen)}`;
+				}),
+			]),
+		),
 		2,
 	);
+
+const OURS = ["native", "default"];
+
+const ratesAndRatiosOf = (cells) => {
+	const names = Object.keys(cells[0].rates);
+	const others = names.filter((name) => !OURS.includes(name));
+	const pairs = OURS.flatMap((ours) => others.map((other) => [ours, other]));
+	return [
+		cellsOf(
+			"per second, quartiles",
+			cells,
+			names.map((name) => [name]),
+			summary,
+		),
+		cellsOf("times as fast, 95 % interval", cells, pairs, ratio),
+	];
 };
 
 const statementsOf = (statements) => {
@@ -86,8 +101,7 @@ const databaseOf = ({
 			]
 		: []),
 	statementsOf(statements),
-	ratesOf(tokens),
-	ratesOf(lists),
+	...[tokens, lists].flatMap(ratesAndRatiosOf),
 ];
 
 const sizesOf = (sizes) =>

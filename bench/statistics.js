@@ -5,10 +5,11 @@ export const summary = (values) => ({
 	median: median(values),
 	low: quantile(values, 0.25),
 	high: quantile(values, 0.75),
+	rounds: values.length,
 });
 
-// Between which two values the median of all rounds that there might have been lies, 95 times in 100:
-// by their ranks, whatever the distribution.
+// Between which two values the median of all rounds that there might have been lies, about 95 times in
+// 100: by their ranks, whatever the distribution.
 const interval = (values) => {
 	const ranks = 0.98 / Math.sqrt(values.length);
 	return {
@@ -22,8 +23,10 @@ const interval = (values) => {
  * within each round, so that what slows a whole round down slows both; and its 95 % interval.
  */
 export const ratio = (rates, others) => {
-	const ratios = rates.map((rate, round) => rate / others[round]);
-	return { median: median(ratios), ...interval(ratios) };
+	// Who was too slow has had one round alone.
+	const rounds = Math.min(rates.length, others.length);
+	const ratios = rates.slice(0, rounds).map((rate, round) => rate / others[round]);
+	return { median: median(ratios), ...interval(ratios), rounds };
 };
 
 /** A copy in random order. */

@@ -4,10 +4,10 @@ import { randomToken } from "../databases/schema.js";
  * The limit: the driver's own statements, prepared, with nothing around them. Even the random ids are
  * made beforehand.
  */
-export const driver = ({ insert, take, list, revokeAll }, name = "driver") => {
+export const driver = ({ insert, take, list, revokeAll }) => {
 	const ids = [];
 	return {
-		name,
+		name: "driver",
 		prepare(count) {
 			while (ids.length < count) ids.push(`bench:${randomToken()}`);
 		},
@@ -21,7 +21,8 @@ export const driver = ({ insert, take, list, revokeAll }, name = "driver") => {
 			return row && Number(row.expires) > Date.now() ? row.user_id : null;
 		},
 		unknown: () => `bench:${randomToken()}`,
-		list: async (userId) => (await list(userId)).length,
+		list: async (userId) => list(userId),
+		idsOf: (rows, userId) => rows.filter((row) => row.user_id === userId).map(({ id }) => id),
 		revokeAll,
 	};
 };

@@ -15,7 +15,8 @@ const contender = (name, handler, TokenError, list) => ({
 		}
 	},
 	unknown: randomToken,
-	list: async (userId) => (await handler[list](userId)).length,
+	list: handler[list],
+	idsOf: (tokens, userId) => tokens.filter((token) => token.userId === userId).map(String),
 	revokeAll: handler.invalidateAllUserTokens,
 });
 

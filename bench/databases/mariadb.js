@@ -66,6 +66,8 @@ export const mariadb = {
 		await admin.query("INSERT INTO auth_user VALUES ?", [
 			[...USERS, ...OTHERS, NOBODY].map((id) => [id]),
 		]);
+		// It fills tables, and does so sooner where it need not check what it fills in.
+		await admin.query("SET foreign_key_checks = 0, unique_checks = 0");
 		const fill = async (userIds, count) => {
 			for (const rows of luciaRows(userIds, count)) {
 				await admin.query("INSERT INTO auth_key VALUES ?", [
@@ -99,10 +101,9 @@ export const mariadb = {
 			fill,
 			ping: (network) => pools[network].promise().execute("SELECT 1"),
 			count: counter([[mysql.Connection.prototype, ["query", "execute"]]]),
-			tokensOf: async (userId) => {
+			tokensLeft: async () => {
 				const [[{ tokens }]] = await admin.query(
-					"SELECT count(*) AS tokens FROM auth_key WHERE user_id = ?",
-					[userId],
+					"SELECT count(*) AS tokens FROM auth_key WHERE user_id NOT LIKE 'other%'",
 				);
 				return Number(tokens);
 			},

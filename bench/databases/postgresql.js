@@ -120,28 +120,34 @@ export const postgresql = {
 		await direct.query("ALTER TABLE verification SET (autovacuum_enabled = false)");
 		await direct.query(`INSERT INTO verification (id, identifier, value, "expiresAt", "createdAt", "updatedAt")
 			SELECT id, id, '{"type":"magic-link","email":"other@example.com"}',
-				now() + interval '1 hour', now(), now() FROM auth_key`);
+				now() + interval '1 day', now(), now() FROM auth_key`);
 		await direct.query(`INSERT INTO verification_token
-			SELECT user_id, now() + interval '1 hour', id FROM auth_key`);
+			SELECT user_id, now() + interval '1 day', id FROM auth_key`);
 
-		const { rows } = await direct.query("SELECT version(), current_setting('synchronous_commit')");
+		const { rows } = await direct.query(
+			"SELECT version(), current_setting('synchronous_commit') AS commit, current_setting('fsync') AS fsync",
+		);
 		return {
 			version: /^PostgreSQL [\d.]+/.exec(rows[0].version)[0],
-			settings: { synchronous_commit: rows[0].current_setting },
+			settings: { synchronous_commit: rows[0].commit, fsync: rows[0].fsync },
 			contenders,
 			fill,
 			ping: (network) => pools[network].query({ name: "ping", text: "SELECT 1" }),
 			count: counter([[pg.Client.prototype, ["query"]]]),
-			tokensOf: async (userId) =>
-				Number(
-					(await direct.query("SELECT count(*) FROM auth_key WHERE user_id = $1", [userId])).rows[0]
-						.count,
-				),
+			tokensLeft: async () => {
+				const { rows } = await direct.query(
+					"SELECT count(*) FROM auth_key WHERE user_id NOT LIKE 'other%'",
+				);
+				return Number(rows[0].count);
+			},
 			empty: async () => {
 				await direct.query("DELETE FROM auth_key WHERE user_id NOT LIKE 'other%'");
 			},
 			settle: async () => {
-				await direct.query("VACUUM ANALYZE auth_key, verification, verification_token");
+				await direct.query("VACUUM ANALYZE auth_key");
+			},
+			settlePeers: async () => {
+				await direct.query("VACUUM ANALYZE verification, verification_token");
 			},
 		};
 	},

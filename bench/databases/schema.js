@@ -29,7 +29,8 @@ export const uniqueName = () => `lucia_tokens_bench_${crypto.randomUUID().slice(
 export const toAddress = (url, defaultPort) => {
 	const { hostname, port, username, password } = new URL(url);
 	return {
-		host: hostname,
+		// An IPv6 address has brackets in a URL alone.
+		host: hostname.replace(/^\[|\]$/g, ""),
 		port: Number(port || defaultPort),
 		user: decodeURIComponent(username),
 		password: decodeURIComponent(password),
@@ -47,7 +48,7 @@ export const randomToken = () => {
 
 /** `count` rows for auth_key, in parts that fit one statement. */
 export const luciaRows = function* (userIds, count, rowsPerPart = 1000) {
-	const expires = Date.now() + 3_600_000;
+	const expires = Date.now() + 86_400_000;
 	let part = [];
 	for (const userId of userIds) {
 		for (let i = 0; i < count; i++) {

@@ -1,7 +1,9 @@
 import { USERS } from "../databases/schema.js";
+import { CONNECTIONS } from "../plan.js";
+import { timed } from "../turns.js";
 
-// Each connection of a pool has been used by then, and has its statements prepared.
-const WARM_UP = 30;
+// After so many, as many at once as there are connections, each has its statements prepared.
+const WARM_UP = 8 * CONNECTIONS;
 const CALLS = 5;
 
 /**
@@ -27,7 +29,7 @@ export const countStatements = async (database, contenders, tokensOfUser, proxy)
 		const validate = () => contender.validate(tokens.pop());
 		const unknown = () => contender.validate(contender.unknown(USERS[0]));
 		for (const operation of [issue, validate, unknown]) {
-			for (let i = 0; i < WARM_UP; i++) await operation();
+			await timed(CONNECTIONS, WARM_UP, operation);
 		}
 		const counted = {
 			issue: await count(CALLS, issue),
@@ -37,10 +39,9 @@ export const countStatements = async (database, contenders, tokensOfUser, proxy)
 		if (contender.list) {
 			const list = () => contender.list(USERS[0]);
 			const revokeAll = () => contender.revokeAll(USERS[0]);
-			for (let i = 0; i < WARM_UP; i++) {
-				await list();
-				await revokeAll();
-			}
+			await timed(CONNECTIONS, WARM_UP, list);
+			await database.fill(USERS.slice(0, 1), WARM_UP);
+			await timed(CONNECTIONS, WARM_UP, revokeAll);
 			await database.fill(USERS.slice(0, 1), tokensOfUser);
 			counted[`list ${tokensOfUser}`] = await count(1, list);
 			counted[`revoke all ${tokensOfUser}`] = await count(1, revokeAll);

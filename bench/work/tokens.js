@@ -2,9 +2,6 @@ import { check } from "../answers.js";
 import { USERS } from "../databases/schema.js";
 import { takeTurns, timed } from "../turns.js";
 
-/** The operations on single tokens, in the order in which a turn makes them. */
-export const TOKEN_OPERATIONS = ["issue", "validate", "unknown"];
-
 const userOf = (i) => USERS[i % USERS.length];
 
 // Issues tokens, validates them, validates tokens that nobody issued; and looks at every answer.
@@ -37,11 +34,13 @@ const turn = (underWay) => async (contender, count) => {
 };
 
 /** Issue, validate, and validate of an unknown token, with `underWay` calls at any time. */
-export const measureTokens = async (database, contenders, { underWay, ...plan }) => {
-	await database.settle();
-	return takeTurns(contenders, turn(underWay), {
+export const measureTokens = (database, contenders, { underWay, ...plan }) =>
+	takeTurns(contenders, turn(underWay), {
 		...plan,
 		least: Math.max(4, underWay),
 		most: 20_000,
+		settle: async () => {
+			await database.settle();
+			await database.settlePeers?.();
+		},
 	});
-};
