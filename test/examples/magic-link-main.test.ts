@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../support/server.js";
 import { Browser, codesIn, importDemo, linksIn, MAIN, temporaryFolder } from "./demo.js";
 
 /** Runs main.js until it ends, or until its first line says where it runs. */
@@ -34,14 +35,6 @@ const run = async (env: Record<string, string>) => {
 			return { code, output };
 		},
 	};
-};
-
-const freePort = async (): Promise<number> => {
-	const server = createServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	await new Promise((resolve) => server.close(resolve));
-	return port;
 };
 
 describe("main.js", () => {

@@ -11,7 +11,6 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +20,7 @@ import PostalMime from "postal-mime";
 import { SMTPServer } from "smtp-server";
 import { expect } from "vitest";
 import { type Answer, Browser } from "../examples/demo.js";
+import { freePort } from "../support/server.js";
 
 const ROOT = new URL("../../", import.meta.url);
 const GUIDES = new URL("docs/guides/", ROOT);
@@ -72,14 +72,6 @@ const startSmtp = async () => {
 	const { port } = server.server.address() as AddressInfo;
 	const close = () => new Promise<void>((resolve) => server.close(resolve));
 	return { mails, url: `smtp://127.0.0.1:${port}`, close };
-};
-
-const freePort = async (): Promise<number> => {
-	const server = createServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	await new Promise((resolve) => server.close(resolve));
-	return port;
 };
 
 /** All guides as one app, in a process of its own, with a database and a mail server. */
