@@ -6,14 +6,13 @@ import { driver } from "../contenders/driver.js";
 import { luciaContenders } from "../contenders/lucia.js";
 import { counter } from "../counter.js";
 import {
+	EVERYONE,
 	luciaRows,
 	luciaSchema,
-	NOBODY,
 	OTHERS,
 	TOKENS_OF_OTHERS,
 	toAddress,
 	uniqueName,
-	USERS,
 } from "./schema.js";
 
 const driverOn = (pool) => {
@@ -41,7 +40,7 @@ export const mariadb = {
 	networked: true,
 
 	async open(url, { connections, through, later }) {
-		const address = toAddress(url, 3306);
+		const address = toAddress(url, this.port);
 		const name = uniqueName();
 		const admin = mysql.createConnection(address).promise();
 		later(() => admin.end());
@@ -63,9 +62,7 @@ export const mariadb = {
 		for (const text of luciaSchema({ text: "VARCHAR(255)", boolean: "TINYINT(1)" })) {
 			await admin.query(text);
 		}
-		await admin.query("INSERT INTO auth_user VALUES ?", [
-			[...USERS, ...OTHERS, NOBODY].map((id) => [id]),
-		]);
+		await admin.query("INSERT INTO auth_user VALUES ?", [EVERYONE.map((id) => [id])]);
 		// It fills tables, and does so sooner where it need not check what it fills in.
 		await admin.query("SET foreign_key_checks = 0, unique_checks = 0");
 		const fill = async (userIds, count) => {

@@ -7,14 +7,13 @@ import { driver } from "../contenders/driver.js";
 import { luciaContenders } from "../contenders/lucia.js";
 import { counter } from "../counter.js";
 import {
+	EVERYONE,
 	luciaRows,
 	luciaSchema,
-	NOBODY,
 	OTHERS,
 	TOKENS_OF_OTHERS,
 	toAddress,
 	uniqueName,
-	USERS,
 } from "./schema.js";
 
 const AUTH_JS_SCHEMA = `CREATE TABLE verification_token (
@@ -64,7 +63,7 @@ export const postgresql = {
 	networked: true,
 
 	async open(url, { connections, through, later }) {
-		const address = toAddress(url, 5432);
+		const address = toAddress(url, this.port);
 		const name = uniqueName();
 		const admin = new pg.Client({ connectionString: url });
 		await admin.connect();
@@ -91,9 +90,7 @@ export const postgresql = {
 		]) {
 			await direct.query(text);
 		}
-		await direct.query("INSERT INTO auth_user SELECT unnest($1::text[])", [
-			[...USERS, ...OTHERS, NOBODY],
-		]);
+		await direct.query("INSERT INTO auth_user SELECT unnest($1::text[])", [EVERYONE]);
 
 		const fill = async (userIds, count) => {
 			for (const rows of luciaRows(userIds, count)) {

@@ -8,6 +8,9 @@ export const NOBODY = "nobody@example.com";
 export const OTHERS = Array.from({ length: 1_000 }, (_, i) => `other${i}@example.com`);
 export const TOKENS_OF_OTHERS = 10;
 
+/** All who are in `auth_user`. */
+export const EVERYONE = [...USERS, ...OTHERS, NOBODY];
+
 /** Lucia's tables, by its documentation, with an index to find a user's keys by. */
 export const luciaSchema = ({ text, boolean }) => [
 	`CREATE TABLE auth_user (id ${text} NOT NULL PRIMARY KEY)`,

@@ -11,7 +11,7 @@ import { driver } from "../contenders/driver.js";
 import { luciaContenders } from "../contenders/lucia.js";
 import { counter } from "../counter.js";
 import { versions } from "../machine.js";
-import { luciaRows, luciaSchema, NOBODY, OTHERS, TOKENS_OF_OTHERS, USERS } from "./schema.js";
+import { EVERYONE, luciaRows, luciaSchema, OTHERS, TOKENS_OF_OTHERS } from "./schema.js";
 
 const driverOn = (db) => {
 	const insert = db.prepare(
@@ -45,7 +45,7 @@ const sqlite = (name, Database) => ({
 		db.pragma("foreign_keys = ON");
 		for (const text of luciaSchema({ text: "TEXT", boolean: "INTEGER" })) db.exec(text);
 		const addUser = db.prepare("INSERT INTO auth_user VALUES (?)");
-		for (const id of [...USERS, ...OTHERS, NOBODY]) addUser.run(id);
+		for (const id of EVERYONE) addUser.run(id);
 
 		const addKey = db.prepare("INSERT INTO auth_key VALUES (?, ?, 0, NULL, ?)");
 		const fill = async (userIds, count) => {

@@ -22,6 +22,7 @@ const turn = (database, underWay, tokens) => async (contender, count) => {
 		const ids = new Set(contender.idsOf(listed, users[i]));
 		check(ids.size === tokens, contender, `listed ${ids.size} of ${tokens} tokens`);
 	});
+	// Hundreds of thousands of tokens, which need not lie there while they are revoked.
 	list.answers = undefined;
 	const revokeAll = await timed(underWay, count, (i) => contender.revokeAll(users[i]));
 	check((await database.tokensLeft()) === 0, contender, "did not revoke all tokens");
