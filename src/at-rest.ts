@@ -5,9 +5,14 @@ export interface AtRest {
 	/**
 	 * @param value the token
 	 * @param prefix how the id of its key begins
-	 * @returns the id of its key
+	 * @param boundTo the text that it is bound to, if there is one
+	 * @returns the id of its key; `undefined` where tokens can't be bound
 	 */
-	readonly keyId: (value: string, prefix: string) => string | Promise<string>;
+	readonly keyId: (
+		value: string,
+		prefix: string,
+		boundTo?: string,
+	) => string | undefined | Promise<string>;
 	/** The length of what is stored, if it is not that of the token. */
 	readonly length?: number;
 	/** How long a token may be whose key's id begins with `prefix`. */
@@ -25,6 +30,11 @@ const HEX_LENGTH = 64;
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
+// NUL is in no prefix and in no token, so only the same parts make the same text. Without it, user `a`
+// with token `b.c` and user `a.b` with token `c` would have one digest.
+const join = (...parts: (string | undefined)[]): string =>
+	parts.filter((part) => part !== undefined).join("\0");
+
 const toHex = (bytes: ArrayBuffer): string =>
 	Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -34,14 +44,14 @@ export const isDigest = (value: unknown): value is string =>
 
 /** Stores tokens as they are. */
 export const plain: AtRest = {
-	keyId: (value, prefix) => prefix + value,
+	keyId: (value, prefix, boundTo) => (boundTo === undefined ? prefix + value : undefined),
 	maxLength: (prefix) => MAX_KEY_ID_LENGTH - prefix.length,
 };
 
 /** Stores the SHA-256 of tokens, which ASVS 5.0 6.5.2 allows from 112 bits up. */
 export const sha256: AtRest = {
-	keyId: async (value, prefix) =>
-		prefix + SHA256 + toHex(await crypto.subtle.digest("SHA-256", encode(value))),
+	keyId: async (value, prefix, boundTo) =>
+		prefix + SHA256 + toHex(await crypto.subtle.digest("SHA-256", encode(join(value, boundTo)))),
 	length: SHA256.length + HEX_LENGTH,
 	maxLength: anyLength,
 };
@@ -55,7 +65,7 @@ export const sha256: AtRest = {
 export const hmacSha256 = (secret: string): AtRest => {
 	let key: Promise<CryptoKey> | undefined;
 	return {
-		keyId: async (value, prefix) => {
+		keyId: async (value, prefix, boundTo) => {
 			key ??= crypto.subtle.importKey(
 				"raw",
 				encode(secret),
@@ -63,8 +73,7 @@ export const hmacSha256 = (secret: string): AtRest => {
 				false,
 				["sign"],
 			);
-			// NUL is in neither: without it, user `a` with token `b.c` were user `a.b` with token `c`.
-			const message = encode(`${prefix}\0${value}`);
+			const message = encode(join(prefix, value, boundTo));
 			return prefix + HMAC_SHA256 + toHex(await crypto.subtle.sign("HMAC", await key, message));
 		},
 		length: HMAC_SHA256.length + HEX_LENGTH,

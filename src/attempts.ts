@@ -1,80 +1,76 @@
-import { isExpired, secondsFromNow } from "./clock.js";
-import { LuciaTokenError } from "./error.js";
+import { isExpired } from "./clock.js";
+import { isTokenError } from "./error.js";
 import type { KeyStore, StoredKey } from "./key-store.js";
 import type { UserScope } from "./scope.js";
-
-// Begins as a claim does, so that a sweep clears it too, and goes on as no token and no digest does.
-const attemptPrefix = ({ prefix }: UserScope): string => `:${prefix} `;
 
 /** How many tries there may be. */
 export const MAX_ATTEMPTS = 999;
 
-/** What the id of an attempt has beside the prefix of the tokens, in characters. */
-export const ATTEMPT_OVERHEAD = `: ${MAX_ATTEMPTS}`.length;
+/** The room that the id of a try needs behind the prefix of tokens. */
+export const TRY_ROOM = `: ffffffff ${MAX_ATTEMPTS}`.length;
 
-// Tries outlast the tokens that they were made at, also those from a time when tokens lasted longer.
-const MIN_LIFE = 24 * 60 * 60;
+// Tells the codes of one user apart, also one that is issued again after it was used (32 bits of FNV-1a).
+// Two that fell together would share their tries.
+const checksum = ({ id, expires }: StoredKey): string => {
+	let hash = 0x811c9dc5;
+	for (const char of `${id} ${expires}`) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+	return (hash >>> 0).toString(16);
+};
 
 /**
- * Bounds how often the tokens of one user may be guessed at (ASVS 5.0 6.6.3).
+ * Bounds how often the codes of a user may be guessed at (ASVS 5.0 6.6.3): a code validates unless
+ * `max` wrong codes were tried at its user and name while it was outstanding.
  *
- * Each try takes one of `max` keys with fixed ids before the token is looked at, and a right one gives
- * its key back. That ids are unique makes the bound exact: a thousand calls at once get no more of them
- * than one after the other. While all are taken no token is looked at, so none needs to be deleted,
- * which could hit one that was issued since.
- *
- * @param max how many tries there are, at most `MAX_ATTEMPTS`
- * @param expiresIn how long the tokens last, in seconds
+ * A code has `max` tries: keys with fixed ids, which expire with it. A guess takes a try of each code
+ * that it might hit before its caller learns anything, and gives it back if it was right. Ids are
+ * unique, so a thousand calls at once get no more tries than one after the other.
  */
-export const attemptLimit = (store: KeyStore, max: number, expiresIn: number) => {
-	// The ids of the tries that are left.
-	const listFree = async (scope: UserScope): Promise<string[]> => {
-		const prefix = attemptPrefix(scope);
-		const taken = new Set((await store.getAllByUser(scope.userId, prefix)).map(({ id }) => id));
-		const all = Array.from({ length: max }, (_, index) => `${prefix}${index + 1}`);
-		return all.filter((id) => !taken.has(id));
+export const attemptLimit = (store: KeyStore, max: number) => {
+	const list = async ({ userId, prefix, marked }: UserScope) => {
+		const keys = await store.getAllByUser(userId, prefix, marked);
+		const taken = new Map(keys.map(({ id, expires }) => [id, expires]));
+		/** The ids of the tries that a code has left. */
+		const triesLeft = (code: StoredKey): string[] => {
+			const prefix = `${marked}${checksum(code)} `;
+			return (
+				Array.from({ length: max }, (_, index) => index + 1)
+					// The first versions of 2.0.0 kept the tries of all codes under these ids.
+					.filter((number) => !((taken.get(marked + number) ?? 0) >= code.expires))
+					.map((number) => prefix + number)
+					.filter((id) => !taken.has(id))
+			);
+		};
+		return { codes: keys.filter(({ id }) => id.startsWith(prefix)), triesLeft };
 	};
 
-	// False where another call has just taken it.
-	const take = async (id: string, userId: string): Promise<boolean> => {
-		try {
-			const expires = secondsFromNow(Math.max(expiresIn, MIN_LIFE));
-			await store.insert({ id, userId, expires });
-			return true;
-		} catch (error) {
-			if (error instanceof LuciaTokenError && error.message === "DUPLICATE_TOKEN") return false;
-			throw error;
+	// Takes the first that is left; undefined where other calls have just taken them all.
+	const take = async (
+		ids: readonly string[],
+		{ userId, expires }: StoredKey,
+	): Promise<string | undefined> => {
+		for (const id of ids) {
+			try {
+				await store.insert({ id, userId, expires });
+				return id;
+			} catch (error) {
+				if (!isTokenError(error, "DUPLICATE_TOKEN")) throw error;
+			}
 		}
+		return undefined;
 	};
-
-	// The id of the try; null where none is left, or where there is no such user.
-	const reserve = async (scope: UserScope): Promise<string | null> => {
-		try {
-			for (const id of await listFree(scope)) if (await take(id, scope.userId)) return id;
-		} catch (error) {
-			if (!(error instanceof LuciaTokenError)) throw error;
-		}
-		return null;
-	};
-
-	const clear = (scope: UserScope): Promise<void> =>
-		store.deleteAllByUser(scope.userId, attemptPrefix(scope));
-
-	const isExhausted = async (scope: UserScope): Promise<boolean> =>
-		(await listFree(scope)).length === 0;
 
 	return {
-		/** Whether no try is left, and so no token any good. */
-		isExhausted,
+		/** Lists a user's codes without those that have no try left. */
+		async getAll(scope: UserScope, at: number): Promise<StoredKey[]> {
+			const { codes, triesLeft } = await list(scope);
+			return codes.filter((code) => isExpired(code.expires, at) || triesLeft(code).length > 0);
+		},
 
 		/**
-		 * Looks a key up, if its user has a try left.
+		 * Looks a code up, if it has a try left.
 		 *
-		 * What is looked for in vain takes as many queries whether or not there is such a user, a token
-		 * or a try left.
-		 *
-		 * @param operation `consume` gives all tries back when it succeeds, `get` its own
 		 * @param at the current time in epoch milliseconds
+		 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
 		 */
 		async guess(
 			scope: UserScope,
@@ -82,34 +78,30 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn: number) =>
 			operation: "get" | "consume",
 			at: number,
 		): Promise<StoredKey | null> {
-			const { userId } = scope;
-			const attempt = await reserve(scope);
-			if (attempt === null) {
-				// In the place of taking a try, and of the look at the token.
-				await store.get(id, userId);
-				await store.get(id, userId);
-				return null;
-			}
-			const seen = await store.get(id, userId);
-			if (!seen) return null;
-			// A right guess, whoever of several calls with it gets the key: none of them is a failure.
-			const key = operation === "get" ? seen : await store.consume(id, userId);
-			const used = operation === "consume" && key && !isExpired(key.expires, at);
-			// Tries that stay taken are no reason to report a token as not used that was.
-			await (used ? clear(scope) : store.delete(attempt, userId)).catch(() => {});
-			return key;
-		},
+			const { codes, triesLeft } = await list(scope);
+			const hit = codes.find((code) => code.id === id);
+			const open = () =>
+				operation === "consume" ? store.consume(id, scope.userId) : (hit ?? null);
+			// Nobody gets in with an expired code, so it takes no try.
+			if (hit && isExpired(hit.expires, at)) return open();
 
-		/**
-		 * Issues a token, and gives all tries back if none was left. The tokens that were guessed at are
-		 * deleted first, so that they do not come back to life.
-		 */
-		async renew<Result>(scope: UserScope, issue: () => Promise<Result>): Promise<Result> {
-			const exhausted = await isExhausted(scope);
-			if (exhausted) await store.deleteAllByUser(scope.userId, scope.prefix);
-			const result = await issue();
-			if (exhausted) await clear(scope);
-			return result;
+			const isRight = hit !== undefined && triesLeft(hit).length > 0;
+			const targets = isRight ? [hit] : codes.filter(({ expires }) => !isExpired(expires, at));
+			const taken: string[] = [];
+			let isWrong = false;
+			try {
+				for (const code of targets) {
+					const attempt = await take(triesLeft(code), code);
+					if (attempt) taken.push(attempt);
+				}
+				isWrong = !isRight;
+				return isRight && taken.length > 0 ? await open() : null;
+			} finally {
+				// A try that stays taken is no reason to report a code as not used that was.
+				if (!isWrong) {
+					for (const attempt of taken) await store.delete(attempt, scope.userId).catch(() => {});
+				}
+			}
 		},
 	};
 };

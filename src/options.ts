@@ -1,14 +1,18 @@
 import { type AtRest, hmacSha256, plain, sha256 } from "./at-rest.js";
-import { ATTEMPT_OVERHEAD, MAX_ATTEMPTS } from "./attempts.js";
+import { MAX_ATTEMPTS, TRY_ROOM } from "./attempts.js";
 import { check, checkWhole } from "./check.js";
 import { maxBits } from "./entropy.js";
-import { isStorable, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
+import { INTERVAL_ROOM } from "./interval.js";
+import { isStorable, isText, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
 import { generateRandomString } from "./random.js";
 
 /** The options that `idToken()` and `passwordToken()` share. */
 export interface TokenOptions {
-	/** How long a token is valid, in seconds: more than 0, at most 100,000,000,000. */
-	readonly expiresIn: number;
+	/**
+	 * How long a token is valid, in seconds, from 0 to 100,000,000,000. Without it the handler does all
+	 * but `issue()`.
+	 */
+	readonly expiresIn?: number | undefined;
 	/**
 	 * The length of a token, in characters: a whole number from 1 (19 for hashed id tokens) up to what
 	 * fits a key's id of 255 characters together with the name (for password tokens with the user id,
@@ -27,6 +31,13 @@ export interface TokenOptions {
 	 */
 	readonly maxTokensPerUser?: number | undefined;
 	/**
+	 * How long `issue()` waits for the next token of the same user and name, in seconds, from 0 to
+	 * 100,000,000,000: until then it throws `ISSUED_RECENTLY`.
+	 *
+	 * @default 0
+	 */
+	readonly minInterval?: number | undefined;
+	/**
 	 * Whether the database holds the tokens themselves or hashes of them, which are of no use to who
 	 * reads it.
 	 *
@@ -43,18 +54,30 @@ export interface GuessableTokenOptions extends TokenOptions {
 	 */
 	readonly secret?: string | undefined;
 	/**
-	 * How many times a user's tokens may be guessed at, from 1 to 999, or Infinity. Then the tokens are
-	 * gone, and each try is `INVALID_TOKEN` until a new one is issued (ASVS 5.0 6.6.3).
+	 * How many wrong tokens may be tried while a token is outstanding, from 1 to 999, or Infinity. Then it
+	 * is `INVALID_TOKEN`, and its user needs a new one (ASVS 5.0 6.6.3).
 	 *
 	 * @default 5
 	 */
 	readonly maxAttempts?: number | undefined;
 }
 
+/** What a token may be issued with, and must then be given again with. */
+export interface BindingOptions {
+	/**
+	 * A text that the token is bound to, such as the email address that it is sent to or a nonce in a cookie
+	 * of the browser that asked (ASVS 5.0 6.6.2). Only its hash is stored, with the token's: it needs
+	 * `storeToken: "hashed"`.
+	 */
+	readonly boundTo?: string | undefined;
+}
+
 /** Options as handlers use them: checked and complete. */
 export interface Settings {
-	readonly expiresIn: number;
+	/** How long a new token lasts, in seconds. @throws TypeError the option was left out */
+	readonly expiresIn: () => number;
 	readonly maxAttempts: number;
+	readonly minInterval: number;
 	readonly maxTokensPerUser: number;
 	readonly atRest: AtRest;
 	/** How many characters an id needs behind its prefix at the most. */
@@ -75,7 +98,7 @@ interface Defaults {
 type Unchecked = { [Option in keyof GuessableTokenOptions]?: unknown };
 
 // Three thousand years: past what anyone asks for, well within what a Date and a BIGINT hold.
-const MAX_EXPIRES_IN = 1e11;
+const MAX_SECONDS = 1e11;
 
 const MIN_SECRET_LENGTH = 32;
 
@@ -102,8 +125,39 @@ const checkAtRest = (storeToken: unknown, secret: unknown, guessable: boolean): 
 	return hmacSha256(secret);
 };
 
+function checkSeconds(option: string, value: unknown): asserts value is number {
+	check(
+		option,
+		value,
+		"number",
+		(seconds) => seconds >= 0 && seconds <= MAX_SECONDS,
+		`a number of seconds from 0 to ${MAX_SECONDS}`,
+	);
+}
+
 function checkGenerate(generate: unknown): asserts generate is TokenOptions["generate"] {
 	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
+}
+
+/**
+ * Checks what a token is to be bound to.
+ *
+ * @throws TypeError it is not a string, or tokens are not hashed
+ * @throws RangeError it is empty, or has no UTF-8 encoding of its own
+ */
+export function checkBinding(
+	boundTo: unknown,
+	atRest: AtRest,
+): asserts boundTo is string | undefined {
+	if (boundTo === undefined) return;
+	if (atRest === plain) throw new TypeError('boundTo needs storeToken: "hashed"');
+	check(
+		"boundTo",
+		boundTo,
+		"string",
+		isText,
+		"a string of 1 or more characters without lone surrogates",
+	);
 }
 
 /**
@@ -118,12 +172,15 @@ export const checkOptions = (
 	options: unknown,
 	{ alphabet, guessable, overhead, ...defaults }: Defaults,
 ): Settings => {
-	// Without an object at all, it is the required option that is missing.
+	if (options !== undefined && (typeof options !== "object" || options === null)) {
+		throw new TypeError("options must be an object");
+	}
 	const {
 		expiresIn,
 		length = defaults.length,
 		generate,
 		maxAttempts = 5,
+		minInterval = 0,
 		maxTokensPerUser = Infinity,
 		storeToken = "plain",
 		secret,
@@ -131,9 +188,11 @@ export const checkOptions = (
 	const atRest = checkAtRest(storeToken, guessable ? secret : undefined, guessable);
 
 	checkWhole("maxAttempts", maxAttempts, 1, MAX_ATTEMPTS, true);
+	checkSeconds("minInterval", minInterval);
 	const isLimited = guessable && maxAttempts < Infinity;
-	const attemptLength = isLimited ? ATTEMPT_OVERHEAD : 1;
-	const room = MAX_KEY_ID_LENGTH - overhead - (atRest.length ?? attemptLength);
+	const tryRoom = isLimited ? TRY_ROOM : 1;
+	const intervalRoom = minInterval > 0 ? INTERVAL_ROOM : 1;
+	const room = MAX_KEY_ID_LENGTH - overhead - Math.max(atRest.length ?? 1, tryRoom, intervalRoom);
 	check(
 		"name",
 		name,
@@ -141,13 +200,7 @@ export const checkOptions = (
 		(name) => isStorable(name) && name.length <= room && !name.includes(":"),
 		`a string of 1 to ${room} characters without ":", NUL and lone surrogates`,
 	);
-	check(
-		"expiresIn",
-		expiresIn,
-		"number",
-		(seconds) => seconds > 0 && seconds <= MAX_EXPIRES_IN,
-		`a number of seconds, more than 0 and at most ${MAX_EXPIRES_IN}`,
-	);
+	if (expiresIn !== undefined) checkSeconds("expiresIn", expiresIn);
 	const minBits = atRest === sha256 ? MIN_HASHED_BITS : 0;
 	checkWhole(
 		"length",
@@ -159,11 +212,15 @@ export const checkOptions = (
 	checkWhole("maxTokensPerUser", maxTokensPerUser, 1, Number.MAX_SAFE_INTEGER, true);
 
 	return {
-		expiresIn,
+		expiresIn: () => {
+			checkSeconds("expiresIn", expiresIn);
+			return expiresIn;
+		},
 		maxAttempts: isLimited ? maxAttempts : Infinity,
+		minInterval,
 		maxTokensPerUser,
 		atRest,
-		storedLength: Math.max(atRest.length ?? length, attemptLength),
+		storedLength: Math.max(atRest.length ?? length, tryRoom),
 		generate: (prefix) => {
 			if (generate === undefined) return generateRandomString(length, alphabet);
 			const maxLength = atRest.maxLength(prefix);

@@ -1,5 +1,5 @@
 import type { KeyStore } from "./key-store.js";
-import { checkOptions, type GuessableTokenOptions } from "./options.js";
+import { type BindingOptions, checkOptions, type GuessableTokenOptions } from "./options.js";
 import { DIGITS } from "./random.js";
 import { toKeyStore } from "./source.js";
 import type { LuciaAuth } from "./stores/lucia.js";
@@ -15,14 +15,18 @@ export interface PasswordTokenWrapper {
 	 * Issues a new token for a user.
 	 *
 	 * @param userId the user's id
+	 * @param options `boundTo`: a text that must be given again with the token
 	 * @returns the token: `token.toString()` goes into the mail
 	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user, or its id is too long to be
 	 * stored with name and token in an id of 255 characters
 	 * @throws LuciaTokenError `DUPLICATE_TOKEN`: the user already has this very token; issue another
-	 * @throws TypeError `generate` did not return a string
-	 * @throws RangeError `generate` returned what can't be a token
+	 * @throws LuciaTokenError `ISSUED_RECENTLY`: `minInterval` has not passed since the last token;
+	 * `retryAfter` is the number of seconds to wait
+	 * @throws TypeError the handler has no `expiresIn`, `generate` did not return a string, or `boundTo`
+	 * is not a string or was given to a handler that does not hash tokens
+	 * @throws RangeError `generate` returned what can't be a token, or `boundTo` is empty
 	 */
-	readonly issue: (userId: string) => Promise<Token>;
+	readonly issue: (userId: string, options?: BindingOptions) => Promise<Token>;
 
 	/**
 	 * Uses a user's token up. Of all concurrent calls with one token at most one succeeds, and a
@@ -30,33 +34,48 @@ export interface PasswordTokenWrapper {
 	 *
 	 * @param token what the user typed
 	 * @param userId the id of the user that it was issued to
+	 * @param options `boundTo`: the text that the token was issued with, if there was one
 	 * @returns the token
-	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's, or
-	 * no try is left: then the user's tokens of this name are gone, until a new one is issued
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's,
+	 * bound to another text, or `maxAttempts` wrong ones were tried while it was outstanding
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over; it is deleted, so the next try gets
 	 * `INVALID_TOKEN`
 	 */
-	readonly validate: (token: string | Token, userId: string) => Promise<Token>;
+	readonly validate: (
+		token: string | Token,
+		userId: string,
+		options?: BindingOptions,
+	) => Promise<Token>;
 
 	/**
 	 * Looks at a user's token without using it up or deleting it. A wrong one counts as a try.
 	 *
 	 * @param token what the user typed
 	 * @param userId the id of the user that it was issued to
+	 * @param options `boundTo`: the text that the token was issued with, if there was one
 	 * @returns the token
-	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's, or
-	 * no try is left
+	 * @throws LuciaTokenError `INVALID_TOKEN`: unknown, used, revoked, malformed or another user's,
+	 * bound to another text, or `maxAttempts` wrong ones were tried while it was outstanding
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: its time is over
 	 */
-	readonly getToken: (token: string | Token, userId: string) => Promise<Token>;
+	readonly getToken: (
+		token: string | Token,
+		userId: string,
+		options?: BindingOptions,
+	) => Promise<Token>;
 
 	/**
 	 * Invalidates a user's token. Succeeds whether or not there is such a token.
 	 *
 	 * @param token the token, or its value
 	 * @param userId the id of the user that it was issued to
+	 * @param options `boundTo`: the text that it was issued with; a `Token` needs none
 	 */
-	readonly invalidate: (token: string | Token, userId: string) => Promise<void>;
+	readonly invalidate: (
+		token: string | Token,
+		userId: string,
+		options?: BindingOptions,
+	) => Promise<void>;
 
 	/**
 	 * Invalidates all tokens of this name that belong to a user. Succeeds whether or not there is
@@ -67,7 +86,8 @@ export interface PasswordTokenWrapper {
 	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
 
 	/**
-	 * Lists all tokens of this name that belong to a user, expired ones too.
+	 * Lists all tokens of this name that belong to a user, expired ones too, but for those that
+	 * `maxAttempts` wrong ones have made invalid.
 	 *
 	 * @param userId the user's id
 	 * @returns the tokens, the first to expire first
@@ -95,22 +115,28 @@ export interface PasswordTokenWrapper {
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 
 	/** @deprecated use `invalidate` */
-	readonly invalidateToken: (token: string | Token, userId: string) => Promise<void>;
+	readonly invalidateToken: (
+		token: string | Token,
+		userId: string,
+		options?: BindingOptions,
+	) => Promise<void>;
 }
 
 /**
  * Makes a handler of password tokens: short codes that are valid only together with the id of the
  * user that they were issued to, as in one-time codes by mail.
  *
- * A short code can be guessed, so a user's codes are gone after `maxAttempts` wrong ones (ASVS 5.0
- * 6.6.3). Limit how often a new one may be asked for, too.
+ * A short code can be guessed, so a code validates unless `maxAttempts` wrong ones were tried at its
+ * user and name while it was outstanding (ASVS 5.0 6.6.3). Limit how often a user may request a new
+ * one, too: `minInterval`.
  *
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that all its tokens are stored under. No other type of token may have it, nor
- * may it be the provider id of other single-use keys. 1 to 247 characters (176 where tokens are
+ * may it be the provider id of other single-use keys. 1 to 238 characters (176 where tokens are
  * hashed) without `:`
- * @param options `expiresIn` in seconds; `length` in characters, 8 by default; `maxAttempts`, 5 by
- * default; `maxTokensPerUser`; `storeToken` and its `secret`; `generate`
+ * @param options `expiresIn` in seconds, required to issue; `length` in characters, 8 by default;
+ * `maxAttempts`, 5 by default; `minInterval` in seconds; `maxTokensPerUser`; `storeToken` and its
+ * `secret`; `generate`
  * @throws TypeError an argument or option is of the wrong type
  * @throws RangeError an argument or option is out of its range
  *
@@ -122,7 +148,7 @@ export interface PasswordTokenWrapper {
 export const passwordToken = (
 	auth: LuciaAuth | KeyStore,
 	name: string,
-	options: PasswordTokenOptions,
+	options?: PasswordTokenOptions,
 ): PasswordTokenWrapper => {
 	const settings = checkOptions(name, options, {
 		length: 8,

@@ -6,4 +6,7 @@ export interface Scope {
 }
 
 /** The keys of one user. */
-export type UserScope = Required<Scope>;
+export interface UserScope extends Required<Scope> {
+	/** How the ids begin of the marked keys that say something of this user's tokens. */
+	readonly marked: string;
+}

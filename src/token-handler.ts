@@ -1,10 +1,11 @@
 import { attemptLimit } from "./attempts.js";
 import { isDigest } from "./at-rest.js";
 import { isExpired, now, secondsFromNow } from "./clock.js";
-import { LuciaTokenError } from "./error.js";
-import type { KeyStore, StoredKey } from "./key-store.js";
-import { isStorable, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
-import type { Settings } from "./options.js";
+import { isTokenError, LuciaTokenError } from "./error.js";
+import { issueInterval } from "./interval.js";
+import { type KeyStore, MARK, type StoredKey } from "./key-store.js";
+import { isStorable, isText, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
+import { checkBinding, type Settings } from "./options.js";
 import type { Scope, UserScope } from "./scope.js";
 import { Token, tokenKeyId, tokenValue } from "./token.js";
 import { byExpiry, tokenLimit } from "./token-limit.js";
@@ -24,6 +25,14 @@ const toToken = ({ id, userId, expires }: StoredKey, value: string, at: number):
 	});
 };
 
+// A password token of an unknown user is as invalid as any.
+const noneIfUnknown = (error: unknown): null => {
+	if (isTokenError(error, "INVALID_USER_ID")) return null;
+	throw error;
+};
+
+const boundTo = (options: unknown): unknown => (Object(options) as { boundTo?: unknown }).boundTo;
+
 /**
  * What `idToken()` and `passwordToken()` return: the two differ only in where keys are stored.
  *
@@ -32,20 +41,31 @@ const toToken = ({ id, userId, expires }: StoredKey, value: string, at: number):
  */
 export const tokenHandler = (
 	store: KeyStore,
-	{ expiresIn, generate, atRest, storedLength, maxAttempts, maxTokensPerUser }: Settings,
+	{
+		expiresIn,
+		generate,
+		atRest,
+		storedLength,
+		maxAttempts,
+		maxTokensPerUser,
+		minInterval,
+	}: Settings,
 	typePrefix: string,
 	userPrefix?: (userId: string) => string,
 ) => {
-	// Where a token is looked for whose user is not given.
-	const anyone: Scope | undefined = userPrefix ? undefined : { prefix: typePrefix };
-	const attempts = maxAttempts < Infinity ? attemptLimit(store, maxAttempts, expiresIn) : null;
-	const tokens =
-		maxTokensPerUser < Infinity ? tokenLimit(store, maxTokensPerUser, expiresIn) : null;
+	const attempts = maxAttempts < Infinity ? attemptLimit(store, maxAttempts) : null;
+	const tokens = maxTokensPerUser < Infinity ? tokenLimit(store, maxTokensPerUser) : null;
+	const interval = minInterval > 0 ? issueInterval(store, minInterval) : null;
 
-	// The keys of one user, or undefined for what can't be the id of a user with tokens.
+	// The keys of one user, or undefined for what can't be the id of a user with tokens. The ids of the
+	// marked ones go on with a space, where that of a claim goes on with a token, which has none.
 	const userScope = (userId: unknown): UserScope | undefined => {
-		const scope = isStorable(userId) && { prefix: userPrefix?.(userId) ?? typePrefix, userId };
-		return scope && scope.prefix.length + storedLength <= MAX_KEY_ID_LENGTH ? scope : undefined;
+		if (!isStorable(userId)) return undefined;
+		const prefix = userPrefix?.(userId) ?? typePrefix;
+		const marked = `${MARK}${userPrefix ? prefix : `${prefix} ${userId}.`} `;
+		return prefix.length + storedLength <= MAX_KEY_ID_LENGTH
+			? { prefix, userId, marked }
+			: undefined;
 	};
 
 	const knownUserScope = (userId: unknown): UserScope => {
@@ -54,48 +74,54 @@ export const tokenHandler = (
 		return scope;
 	};
 
+	// Where a token is looked for, and what it must be bound to. Password tokens are given with their
+	// user's id.
+	const locate = (rest: readonly unknown[]): [scope: Scope | undefined, boundTo: unknown] =>
+		userPrefix
+			? [userScope(rest[0]), boundTo(rest[1])]
+			: [{ prefix: typePrefix }, boundTo(rest[0])];
+
+	// The id of the key of a token, or undefined for what can't be one.
+	const keyId = async (value: unknown, { prefix }: Scope, boundTo: unknown) =>
+		isTokenValue(value, atRest.maxLength(prefix)) && (boundTo === undefined || isText(boundTo))
+			? await atRest.keyId(value, prefix, boundTo)
+			: undefined;
+
 	const open = async (
-		token: unknown,
-		userId: unknown,
 		operation: "get" | "consume",
+		token: unknown,
+		rest: readonly unknown[],
 	): Promise<Token> => {
 		// Read before the database is asked: a link that was followed in time is in time.
 		const at = now();
-		const scope = anyone ?? userScope(userId);
+		const [scope, text] = locate(rest);
 		const value = tokenValue(token);
-		if (!scope || !isTokenValue(value, atRest.maxLength(scope.prefix))) {
-			throw new LuciaTokenError("INVALID_TOKEN");
-		}
-		const id = await atRest.keyId(value, scope.prefix);
-		const key =
-			attempts && hasUser(scope)
-				? await attempts.guess(scope, id, operation, at)
-				: await store[operation](id, scope.userId);
+		const id = scope && (await keyId(value, scope, text));
+		if (!scope || id === undefined) throw new LuciaTokenError("INVALID_TOKEN");
+		const key = await (attempts && hasUser(scope)
+			? attempts.guess(scope, id, operation, at).catch(noneIfUnknown)
+			: store[operation](id, scope.userId));
 		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
 		if (isExpired(key.expires, at)) throw new LuciaTokenError("EXPIRED_TOKEN");
-		return toToken(key, value, at);
+		return toToken(key, value as string, at);
 	};
 
-	const invalidate = async (token: unknown, userId?: unknown): Promise<void> => {
-		const scope = anyone ?? userScope(userId);
+	const invalidate = async (token: unknown, ...rest: readonly unknown[]): Promise<void> => {
+		const [scope, text] = locate(rest);
 		if (!scope) return;
 		// A token knows its key. A listed one knows nothing else where only a digest is stored, which
 		// as a string identifies it, too.
 		const id =
 			tokenKeyId(token) ??
-			(isDigest(token)
-				? scope.prefix + token
-				: isTokenValue(token, atRest.maxLength(scope.prefix))
-					? await atRest.keyId(token, scope.prefix)
-					: undefined);
+			(isDigest(token) ? scope.prefix + token : await keyId(token, scope, text));
 		if (isStorable(id) && id.startsWith(scope.prefix)) await store.delete(id, scope.userId);
 	};
 
 	const getAllUserTokens = async (userId: unknown): Promise<Token[]> => {
 		const scope = knownUserScope(userId);
-		const keys = await store.getAllByUser(scope.userId, scope.prefix);
 		const at = now();
-		if (keys.length > 0 && (await attempts?.isExhausted(scope))) return [];
+		const keys = await (attempts?.getAll(scope, at) ??
+			store.getAllByUser(scope.userId, scope.prefix));
 		// Stores answer in any order, and a list that changes from call to call is of little use.
 		return [...keys]
 			.sort(byExpiry)
@@ -103,23 +129,28 @@ export const tokenHandler = (
 	};
 
 	return {
-		issue: async (userId: unknown): Promise<Token> => {
+		issue: async (userId: unknown, options?: unknown): Promise<Token> => {
+			const seconds = expiresIn();
+			const text = boundTo(options);
+			checkBinding(text, atRest);
 			const scope = knownUserScope(userId);
 			const value = generate(scope.prefix);
-			const id = await atRest.keyId(value, scope.prefix);
+			const id = (await atRest.keyId(value, scope.prefix, text)) as string;
 			const insert = async (expires: number): Promise<Token> => {
 				const key = { id, userId: scope.userId, expires };
 				await store.insert(key);
 				return toToken(key, value, now());
 			};
 			const issue = () =>
-				tokens ? tokens.issue(scope, insert) : insert(secondsFromNow(expiresIn));
-			return attempts ? attempts.renew(scope, issue) : issue();
+				tokens ? tokens.issue(scope, seconds, insert) : insert(secondsFromNow(seconds));
+			return interval ? interval.issue(scope, issue) : issue();
 		},
 
-		validate: (token: unknown, userId?: unknown): Promise<Token> => open(token, userId, "consume"),
+		validate: (token: unknown, ...rest: readonly unknown[]): Promise<Token> =>
+			open("consume", token, rest),
 
-		getToken: (token: unknown, userId?: unknown): Promise<Token> => open(token, userId, "get"),
+		getToken: (token: unknown, ...rest: readonly unknown[]): Promise<Token> =>
+			open("get", token, rest),
 
 		invalidate,
 

@@ -16,16 +16,17 @@ export const byExpiry = (a: StoredKey, b: StoredKey): number =>
  * same moment all agree on which one that is, and leave it.
  *
  * @param max how many tokens may stay
- * @param expiresIn how long a new token lasts, in seconds
  */
-export const tokenLimit = (store: KeyStore, max: number, expiresIn: number) => ({
+export const tokenLimit = (store: KeyStore, max: number) => ({
 	/**
 	 * Issues a token that is the newest of its user's, and deletes the oldest over the limit.
 	 *
+	 * @param expiresIn how long the token lasts, in seconds
 	 * @param insert stores the token, to expire at the moment given in epoch milliseconds
 	 */
 	async issue<Result>(
 		{ userId, prefix }: UserScope,
+		expiresIn: number,
 		insert: (expires: number) => Promise<Result>,
 	): Promise<Result> {
 		// What outlasts this is from a time when tokens of this type lasted longer: older than all.

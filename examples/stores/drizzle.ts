@@ -38,7 +38,7 @@ const begins = (prefix: string): SQL => sql`starts_with(${authKey.id}, ${prefix}
 const isKey = (id: string, userId?: string): SQL | undefined =>
 	and(eq(authKey.id, id), userId === undefined ? undefined : eq(authKey.userId, userId), singleUse);
 
-// A claim is what a crash of the default store left behind: an hour later, nobody holds it any more.
+// Claims and tries begin with a colon. A call in flight may still hold one for a while after it expires.
 const isExpired = (prefix: string, now: number): SQL | undefined =>
 	or(
 		and(begins(prefix), lt(authKey.expires, now)),
@@ -75,10 +75,11 @@ export const drizzleStore = (db: NodePgDatabase): KeyStore => ({
 	},
 
 	// Deletes and returns in one statement: of two callers, the database lets one have the row.
-	async consume(id, userId) {
+	async consume(id, userId, expiredAt) {
+		const expired = expiredAt === undefined ? undefined : lt(authKey.expires, expiredAt);
 		const [key] = await db
 			.delete(authKey)
-			.where(isKey(id, userId))
+			.where(and(isKey(id, userId), expired))
 			.returning(columns)
 			.catch(withoutParameters);
 		return key ?? null;
@@ -88,11 +89,12 @@ export const drizzleStore = (db: NodePgDatabase): KeyStore => ({
 		await db.delete(authKey).where(isKey(id, userId)).catch(withoutParameters);
 	},
 
-	async getAllByUser(userId, prefix) {
+	async getAllByUser(userId, prefix, orPrefix = prefix) {
+		const isAsked = or(begins(prefix), begins(orPrefix));
 		const rows = await db
 			.select({ key: authKey })
 			.from(authUser)
-			.leftJoin(authKey, and(eq(authKey.userId, authUser.id), singleUse, begins(prefix)))
+			.leftJoin(authKey, and(eq(authKey.userId, authUser.id), singleUse, isAsked))
 			.where(eq(authUser.id, userId));
 		if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 		return rows.flatMap(({ key }): StoredKey[] =>

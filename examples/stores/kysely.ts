@@ -35,7 +35,7 @@ const isKey = (id: string, userId?: string) => (where: Where) =>
 		...(userId === undefined ? [] : [where("auth_key.user_id", "=", userId)]),
 	]);
 
-// A claim is what a crash of the default store left behind: an hour later, nobody holds it any more.
+// Claims and tries begin with a colon. A call in flight may still hold one for a while after it expires.
 const isExpired = (prefix: string, now: number) => (where: Where) =>
 	where.and([
 		singleUse(where),
@@ -80,10 +80,11 @@ export const kyselyStore = (db: Kysely<Database>): KeyStore => ({
 	},
 
 	// Deletes and returns in one statement: of two callers, the database lets one have the row.
-	async consume(id, userId) {
+	async consume(id, userId, expiredAt = Infinity) {
 		const rows = await db
 			.deleteFrom("auth_key")
 			.where(isKey(id, userId))
+			.where("auth_key.expires", "<", expiredAt)
 			.returning(["id", "user_id", "expires"])
 			.execute();
 		return rows.flatMap(toStoredKey)[0] ?? null;
@@ -93,7 +94,7 @@ export const kyselyStore = (db: Kysely<Database>): KeyStore => ({
 		await db.deleteFrom("auth_key").where(isKey(id, userId)).execute();
 	},
 
-	async getAllByUser(userId, prefix) {
+	async getAllByUser(userId, prefix, orPrefix = prefix) {
 		const rows = await db
 			.selectFrom("auth_user")
 			.leftJoin("auth_key", (join) =>
@@ -102,7 +103,7 @@ export const kyselyStore = (db: Kysely<Database>): KeyStore => ({
 					.on("auth_key.expires", "is not", null)
 					.on("auth_key.primary_key", "=", 0)
 					.on("auth_key.hashed_password", "is", null)
-					.on(begins(prefix)),
+					.on((on) => on.or([begins(prefix), begins(orPrefix)])),
 			)
 			.select(["auth_key.id", "auth_key.user_id", "auth_key.expires"])
 			.where("auth_user.id", "=", userId)

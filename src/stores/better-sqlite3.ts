@@ -1,6 +1,6 @@
 import { LuciaTokenError } from "../error.js";
-import type { KeyStore, StoredKey } from "../key-store.js";
-import { CLAIM_MARK, claimsBefore, type KeyRow, toStoredKey } from "./row.js";
+import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
+import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 
 /** A prepared statement of `better-sqlite3` or `libsql`. */
 export interface SqliteStatement {
@@ -26,7 +26,7 @@ const SINGLE_USE =
 const COLUMNS = "auth_key.id, auth_key.user_id, auth_key.expires";
 
 const EXPIRED = `((${begins("?")} AND auth_key.expires < ?)
-	OR (${begins(`'${CLAIM_MARK}' || ?`)} AND auth_key.expires < ?))`;
+	OR (${begins(`'${MARK}' || ?`)} AND auth_key.expires < ?))`;
 
 const KEY = `${is("auth_key.id")} AND ${SINGLE_USE} AND auth_key.user_id COLLATE BINARY = coalesce(?, auth_key.user_id)`;
 const KEYS_OF_USER = `${is("auth_key.user_id")} AND ${SINGLE_USE}`;
@@ -34,10 +34,12 @@ const KEYS_OF_USER = `${is("auth_key.user_id")} AND ${SINGLE_USE}`;
 const INSERT = `INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
 	SELECT ?, id, 0, NULL, ? FROM auth_user WHERE ${is("id")}`;
 const GET = `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`;
-const CONSUME = `DELETE FROM auth_key WHERE ${KEY} RETURNING ${COLUMNS}`;
+const CONSUME = `DELETE FROM auth_key WHERE ${KEY}
+	AND auth_key.expires < coalesce(?, auth_key.expires + 1) RETURNING ${COLUMNS}`;
 const DELETE = `DELETE FROM auth_key WHERE ${KEY}`;
 const LIST = `SELECT ${COLUMNS} FROM auth_user
-	LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE} AND ${begins("?")}
+	LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE}
+		AND (${begins("?")} OR ${begins("?")})
 	WHERE ${is("auth_user.id")}`;
 const DELETE_ALL = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${begins("?")}`;
 const DELETE_EXPIRED_OF_USER = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${EXPIRED}`;
@@ -93,14 +95,15 @@ export const betterSqlite3 = (db: SqliteDatabase): KeyStore => {
 
 		get: async (id, userId) => first(all(GET, id, id, userId ?? null)),
 
-		consume: async (id, userId) => first(all(CONSUME, id, id, userId ?? null)),
+		consume: async (id, userId, expiredAt) =>
+			first(all(CONSUME, id, id, userId ?? null, expiredAt ?? null)),
 
 		async delete(id, userId) {
 			run(DELETE, id, id, userId ?? null);
 		},
 
-		async getAllByUser(userId, prefix) {
-			const rows = all<KeyRow | { id: null }>(LIST, prefix, userId, userId);
+		async getAllByUser(userId, prefix, orPrefix = prefix) {
+			const rows = all<KeyRow | { id: null }>(LIST, prefix, orPrefix, userId, userId);
 			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 			// A user without tokens is one row of nulls.
 			return rows.filter((row) => row.id !== null).map(toStoredKey);
@@ -111,11 +114,11 @@ export const betterSqlite3 = (db: SqliteDatabase): KeyStore => {
 		},
 
 		async deleteExpiredByUser(userId, prefix, now) {
-			run(DELETE_EXPIRED_OF_USER, userId, userId, prefix, now, prefix, claimsBefore(now));
+			run(DELETE_EXPIRED_OF_USER, userId, userId, prefix, now, prefix, markedBefore(now));
 		},
 
 		async deleteExpired(prefix, now) {
-			run(DELETE_EXPIRED, prefix, now, prefix, claimsBefore(now));
+			run(DELETE_EXPIRED, prefix, now, prefix, markedBefore(now));
 		},
 	};
 };

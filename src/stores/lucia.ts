@@ -1,10 +1,10 @@
 import type { Adapter, KeySchema } from "lucia-auth";
-import { isExpired } from "../clock.js";
+import { isExpired, now } from "../clock.js";
 import { LuciaTokenError } from "../error.js";
-import type { KeyStore, StoredKey } from "../key-store.js";
+import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
 import { MAX_KEY_ID_LENGTH } from "../limits.js";
 import type { SingleUseKey } from "../token.js";
-import { CLAIM_MARK, claimsBefore } from "./row.js";
+import { markedBefore } from "./row.js";
 
 /**
  * An initialized Lucia v1 `Auth`, known by its methods for keys. It is not the class itself, so that
@@ -53,7 +53,7 @@ const toStoredKey = ({
 
 // Cut to what the column holds: two tokens that differ in the 255th character alone would share a
 // claim, which at worst tells one of two simultaneous calls that its token is invalid.
-const claimId = (id: string): string => (CLAIM_MARK + id).slice(0, MAX_KEY_ID_LENGTH);
+const claimId = (id: string): string => (MARK + id).slice(0, MAX_KEY_ID_LENGTH);
 
 /**
  * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
@@ -96,12 +96,15 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
-	const getAllOfKnownUser = async (userId: string, prefix: string): Promise<StoredKey[]> => {
-		const keys = (await adapter.getKeysByUserId(userId)).map(toStoredKey);
-		return keys.filter(
-			(key) => key !== null && key.userId === userId && key.id.startsWith(prefix),
-		) as StoredKey[];
-	};
+	// A collation that ignores case finds the rows of `ABC` for `abc`.
+	const getRows = async (userId: string): Promise<KeySchema[]> =>
+		(await adapter.getKeysByUserId(userId)).filter(({ user_id }) => user_id === userId);
+
+	const toKeys = (rows: readonly KeySchema[], ...prefixes: string[]): StoredKey[] =>
+		rows
+			.map(toStoredKey)
+			.filter((key) => key !== null)
+			.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
 
 	// In batches, each of which ends before an error is thrown: nothing goes on behind it.
 	const deleteAll = async (keys: readonly StoredKey[]): Promise<void> => {
@@ -114,66 +117,70 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
+	const consume: KeyStore["consume"] = async (id, userId, expiredAt = Infinity) => {
+		const seen = await get(id, userId);
+		if (!seen || !isExpired(seen.expires, expiredAt)) return null;
+
+		// The claim is the lock: inserting an id is the one atomic step of every adapter that tells
+		// the caller who won. It lasts as long as the key, and an expired key's as if it expired now, so
+		// that no sweep takes it from its holder.
+		const claim = claimId(id);
+		try {
+			await insert({ ...seen, id: claim, expires: Math.max(seen.expires, now()) });
+		} catch (error) {
+			// Another call holds the claim, or the user is gone and the token with it. Any other error
+			// leaves unknown whose the claim is, so that only its owner may delete it.
+			if (error instanceof LuciaTokenError) return null;
+			throw error;
+		}
+
+		try {
+			// Once more: a call that has just won may have deleted the key and released its claim
+			// between the first look and this claim.
+			const key = await get(id, userId);
+			if (!key || !isExpired(key.expires, expiredAt)) return null;
+			await adapter.deleteNonPrimaryKey(id);
+			return key;
+		} finally {
+			// A claim that stays behind keeps its token from being used, and a sweep clears it. To throw
+			// would report a token as not used that was, or hide the error that matters.
+			await adapter.deleteNonPrimaryKey(claim).catch(() => {});
+		}
+	};
+
 	return {
 		insert,
 		get,
-
-		async consume(id, userId) {
-			const seen = await get(id, userId);
-			if (!seen) return null;
-
-			// The claim is the lock: inserting an id is the one atomic step of every adapter that tells
-			// the caller who won.
-			const claim = claimId(id);
-			try {
-				await insert({ ...seen, id: claim });
-			} catch (error) {
-				// Another call holds the claim, or the user is gone and the token with it. Any other error
-				// leaves unknown whose the claim is, so that only its owner may delete it.
-				if (error instanceof LuciaTokenError) return null;
-				throw error;
-			}
-
-			try {
-				// Once more: a call that has just won may have deleted the key and released its claim
-				// between the first look and this claim.
-				const key = await get(id, userId);
-				if (key) await adapter.deleteNonPrimaryKey(id);
-				return key;
-			} finally {
-				// A claim that stays behind keeps its token from being used, and a sweep clears it. To throw
-				// would report a token as not used that was, or hide the error that matters.
-				await adapter.deleteNonPrimaryKey(claim).catch(() => {});
-			}
-		},
+		consume,
 
 		async delete(id, userId) {
 			if (await get(id, userId)) await adapter.deleteNonPrimaryKey(id);
 		},
 
-		async getAllByUser(userId, prefix) {
-			const [user, keys] = await Promise.all([
-				adapter.getUser(userId),
-				getAllOfKnownUser(userId, prefix),
-			]);
-			if (user?.id !== userId) throw new LuciaTokenError("INVALID_USER_ID");
-			return keys;
+		async getAllByUser(userId, prefix, orPrefix = prefix) {
+			const rows = await getRows(userId);
+			// Whoever has a key exists.
+			if (rows.length === 0 && (await adapter.getUser(userId))?.id !== userId) {
+				throw new LuciaTokenError("INVALID_USER_ID");
+			}
+			return toKeys(rows, prefix, orPrefix);
 		},
 
 		async deleteAllByUser(userId, prefix) {
-			await deleteAll(await getAllOfKnownUser(userId, prefix));
+			await deleteAll(toKeys(await getRows(userId), prefix));
 		},
 
-		async deleteExpiredByUser(userId, prefix, now) {
-			const keys = await getAllOfKnownUser(userId, "");
-			const before = claimsBefore(now);
-			await deleteAll(
-				keys.filter(
-					({ id, expires }) =>
-						(id.startsWith(prefix) && isExpired(expires, now)) ||
-						(id.startsWith(CLAIM_MARK + prefix) && isExpired(expires, before)),
-				),
-			);
+		async deleteExpiredByUser(userId, prefix, at) {
+			const rows = await getRows(userId);
+			await deleteAll(toKeys(rows, prefix).filter(({ expires }) => isExpired(expires, at)));
+			const before = markedBefore(at);
+			const isLeft = ({ expires }: StoredKey) => isExpired(expires, before);
+			// Not at once: such an id may have been stored anew since it was listed.
+			for (const { id } of toKeys(rows, MARK + prefix).filter(isLeft)) {
+				await consume(id, userId, before);
+			}
+			// What a crash in the midst of that left.
+			await deleteAll(toKeys(rows, MARK + MARK + prefix).filter(isLeft));
 		},
 	};
 };

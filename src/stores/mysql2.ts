@@ -1,6 +1,7 @@
 import { LuciaTokenError } from "../error.js";
-import type { KeyStore, StoredKey } from "../key-store.js";
-import { CLAIM_MARK, claimsBefore, type KeyRow, toStoredKey } from "./row.js";
+import { isExpired } from "../clock.js";
+import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
+import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 
 /** A pool or connection of `mysql2/promise`, known by its one method that is used here. */
 export interface Mysql2Pool {
@@ -29,9 +30,10 @@ const COLUMNS = "auth_key.id, auth_key.user_id, auth_key.expires";
 const MILLISECONDS = "CAST(? AS SIGNED)";
 
 const EXPIRED = `((${begins("?")} AND auth_key.expires < ${MILLISECONDS})
-	OR (${begins(`CONCAT('${CLAIM_MARK}', ?)`)} AND auth_key.expires < ${MILLISECONDS}))`;
+	OR (${begins(`CONCAT('${MARK}', ?)`)} AND auth_key.expires < ${MILLISECONDS}))`;
 
 const KEY = `${is("auth_key.id")} AND ${SINGLE_USE}`;
+const EXPIRED_AT = `AND auth_key.expires < ${MILLISECONDS}`;
 const OF_USER = `AND ${letters("auth_key.user_id")} = ${letters("?")}`;
 const KEYS_OF_USER = `${is("auth_key.user_id")} AND ${SINGLE_USE}`;
 
@@ -39,13 +41,26 @@ const INSERT = `INSERT INTO auth_key (id, user_id, primary_key, hashed_password,
 	SELECT ?, id, 0, NULL, ${MILLISECONDS} FROM auth_user WHERE ${is("id")}`;
 const GET = `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`;
 const DELETE = `DELETE FROM auth_key WHERE ${KEY}`;
-const RETURNING = `RETURNING ${COLUMNS}`;
 const LIST = `SELECT ${COLUMNS} FROM auth_user
-	LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE} AND ${begins("?")}
+	LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE}
+		AND (${begins("?")} OR ${begins("?")})
 	WHERE ${is("auth_user.id")}`;
 const DELETE_ALL = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${begins("?")}`;
 const DELETE_EXPIRED_OF_USER = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${EXPIRED}`;
 const DELETE_EXPIRED = `DELETE FROM auth_key WHERE ${SINGLE_USE} AND ${EXPIRED}`;
+
+// A statement that ends with the condition for one key, and its values.
+const key = (
+	sql: string,
+	id: string,
+	userId?: string,
+	expiredAt?: number,
+): [sql: string, ...values: string[]] => {
+	const [ofUser, user] = userId === undefined ? ["", []] : [` ${OF_USER}`, [userId]];
+	const [expired, at] =
+		expiredAt === undefined ? ["", []] : [` ${EXPIRED_AT}`, [String(expiredAt)]];
+	return [sql + ofUser + expired, id, id, ...user, ...at];
+};
 
 // InnoDB lets statements on neighbouring rows deadlock, such as a sweep and a validation, and rolls one
 // of them back: to be tried again, as its documentation says.
@@ -94,21 +109,10 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 	const change = async (sql: string, ...values: string[]): Promise<number> =>
 		((await execute(sql, values)) as { affectedRows: number }).affectedRows;
 
-	// `sql` ends with the condition that finds one key.
-	const first = async (
-		sql: string,
-		id: string,
-		userId: string | undefined,
-		end = "",
-	): Promise<StoredKey | null> => {
-		const [row] =
-			userId === undefined
-				? await select(`${sql} ${end}`, id, id)
-				: await select(`${sql} ${OF_USER} ${end}`, id, id, userId);
-		return row ? toStoredKey(row) : null;
-	};
+	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
 
-	const get = (id: string, userId?: string) => first(GET, id, userId);
+	const get = async (id: string, userId?: string): Promise<StoredKey | null> =>
+		first(await select(...key(GET, id, userId)));
 
 	let mariadb: Promise<boolean> | undefined;
 	const isMariadb = (): Promise<boolean> => {
@@ -138,29 +142,27 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 			if (inserted === 0) throw new LuciaTokenError("INVALID_USER_ID");
 		},
 
-		async consume(id, userId) {
-			if (await isMariadb()) return first(DELETE, id, userId, RETURNING);
-			const key = await get(id, userId);
-			if (!key) return null;
+		async consume(id, userId, expiredAt) {
+			if (await isMariadb()) {
+				const [sql, ...values] = key(DELETE, id, userId, expiredAt);
+				return first(await select(`${sql} RETURNING ${COLUMNS}`, ...values));
+			}
+			const seen = await get(id, userId);
+			if (!seen || (expiredAt !== undefined && !isExpired(seen.expires, expiredAt))) return null;
 			// The row's lock lets one caller after the other in, and the first alone finds the row. It
 			// has to be the key that was read, not one that was stored in its place since.
-			const deleted = await change(
-				`${DELETE} ${OF_USER} AND expires = ${MILLISECONDS}`,
-				id,
-				id,
-				key.userId,
-				String(key.expires),
-			);
-			return deleted === 0 ? null : key;
+			const [sql, ...values] = key(DELETE, id, seen.userId);
+			const isSame = `AND expires = ${MILLISECONDS}`;
+			const deleted = await change(`${sql} ${isSame}`, ...values, String(seen.expires));
+			return deleted === 0 ? null : seen;
 		},
 
 		async delete(id, userId) {
-			if (userId === undefined) await change(DELETE, id, id);
-			else await change(`${DELETE} ${OF_USER}`, id, id, userId);
+			await change(...key(DELETE, id, userId));
 		},
 
-		async getAllByUser(userId, prefix) {
-			const rows = await select<KeyRow | { id: null }>(LIST, prefix, userId, userId);
+		async getAllByUser(userId, prefix, orPrefix = prefix) {
+			const rows = await select<KeyRow | { id: null }>(LIST, prefix, orPrefix, userId, userId);
 			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 			// A user without tokens is one row of nulls.
 			return rows.filter((row) => row.id !== null).map(toStoredKey);
@@ -171,12 +173,12 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 		},
 
 		async deleteExpiredByUser(userId, prefix, now) {
-			const expired = [prefix, String(now), prefix, String(claimsBefore(now))];
+			const expired = [prefix, String(now), prefix, String(markedBefore(now))];
 			await change(DELETE_EXPIRED_OF_USER, userId, userId, ...expired);
 		},
 
 		async deleteExpired(prefix, now) {
-			await change(DELETE_EXPIRED, prefix, String(now), prefix, String(claimsBefore(now)));
+			await change(DELETE_EXPIRED, prefix, String(now), prefix, String(markedBefore(now)));
 		},
 	};
 };

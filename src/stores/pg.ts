@@ -1,6 +1,6 @@
 import { LuciaTokenError } from "../error.js";
-import type { KeyStore } from "../key-store.js";
-import { CLAIM_MARK, claimsBefore, type KeyRow, toStoredKey } from "./row.js";
+import { type KeyStore, MARK } from "../key-store.js";
+import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 
 /** A `Pool` or `Client` of `pg`, known by its one method that is used here. */
 export interface PgPool {
@@ -40,9 +40,9 @@ const KEY = `${is("auth_key.id", "$1")} AND ${SINGLE_USE}
 
 const KEYS_OF_USER = `${is("auth_key.user_id", "$1")} AND ${SINGLE_USE}`;
 
-const expired = (prefix: string, now: string, claimsBefore: string): string =>
+const expired = (prefix: string, now: string, markedBefore: string): string =>
 	`((${begins(`${prefix}::text`)} AND auth_key.expires < ${now}::bigint)
-	OR (${begins(`'${CLAIM_MARK}' || ${prefix}::text`)} AND auth_key.expires < ${claimsBefore}::bigint))`;
+	OR (${begins(`'${MARK}' || ${prefix}::text`)} AND auth_key.expires < ${markedBefore}::bigint))`;
 
 // The user's id comes from auth_user, whatever the type of the column.
 const INSERT = `INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
@@ -53,9 +53,11 @@ const STATEMENTS = {
 	insert: INSERT,
 	"find-user": `SELECT 1 FROM auth_user WHERE ${is("id", "$1")}`,
 	get: `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`,
-	consume: `DELETE FROM auth_key WHERE ${KEY} RETURNING ${COLUMNS}`,
+	consume: `DELETE FROM auth_key WHERE ${KEY}
+		AND ($3::bigint IS NULL OR auth_key.expires < $3::bigint) RETURNING ${COLUMNS}`,
 	list: `SELECT ${COLUMNS} FROM auth_user
-		LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE} AND ${begins("$2")}
+		LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE}
+			AND (${begins("$2")} OR ${begins("$3")})
 		WHERE ${is("auth_user.id", "$1")}`,
 	"delete-all": `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${begins("$2")}`,
 	"delete-expired-of-user": `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${expired("$2", "$3", "$4")}`,
@@ -85,7 +87,7 @@ export const pg = (pool: PgPool, { prepare = true }: PgOptions = {}): KeyStore =
 		const text = STATEMENTS[operation];
 		// pg refuses another text under a name that its connection knows: change the number with
 		// any text, since two versions of this library may share a pool.
-		const name = `lucia-tokens-1-${operation}`;
+		const name = `lucia-tokens-2-${operation}`;
 		return pool.query(prepare ? { name, text, values } : { text, values });
 	};
 
@@ -109,14 +111,14 @@ export const pg = (pool: PgPool, { prepare = true }: PgOptions = {}): KeyStore =
 
 		get: async (id, userId) => first(await query("get", id, userId)),
 
-		consume: async (id, userId) => first(await query("consume", id, userId)),
+		consume: async (id, userId, expiredAt) => first(await query("consume", id, userId, expiredAt)),
 
 		async delete(id, userId) {
-			await query("consume", id, userId);
+			await query("consume", id, userId, null);
 		},
 
-		async getAllByUser(userId, prefix) {
-			const rows = await query<KeyRow | { id: null }>("list", userId, prefix);
+		async getAllByUser(userId, prefix, orPrefix = prefix) {
+			const rows = await query<KeyRow | { id: null }>("list", userId, prefix, orPrefix);
 			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 			// A user without tokens is one row of nulls.
 			return rows.filter((row) => row.id !== null).map(toStoredKey);
@@ -127,11 +129,11 @@ export const pg = (pool: PgPool, { prepare = true }: PgOptions = {}): KeyStore =
 		},
 
 		async deleteExpiredByUser(userId, prefix, now) {
-			await query("delete-expired-of-user", userId, prefix, now, claimsBefore(now));
+			await query("delete-expired-of-user", userId, prefix, now, markedBefore(now));
 		},
 
 		async deleteExpired(prefix, now) {
-			await query("delete-expired", prefix, now, claimsBefore(now));
+			await query("delete-expired", prefix, now, markedBefore(now));
 		},
 	};
 };

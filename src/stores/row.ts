@@ -1,4 +1,4 @@
-import type { StoredKey } from "../key-store.js";
+import { MARKED_GRACE, type StoredKey } from "../key-store.js";
 
 /** What the native stores ask their databases for. */
 export interface KeyRow {
@@ -14,15 +14,5 @@ export const toStoredKey = ({ id, user_id, expires }: KeyRow): StoredKey => ({
 	expires: Number(expires),
 });
 
-/**
- * Marks the ids of the default store's claims. No token name begins with a colon, so a claim meets
- * no token.
- */
-export const CLAIM_MARK = ":";
-
-/**
- * The moment by which a claim must have expired for a sweep to delete it: an hour before `now`. The
- * caller that holds a claim may have begun before the token expired and still be at it, or another
- * machine's clock may be late; without the claim, a second caller could win too.
- */
-export const claimsBefore = (now: number): number => now - 60 * 60 * 1000;
+/** The moment before which a marked key must have expired for a sweep at `now` to delete it. */
+export const markedBefore = (now: number): number => now - MARKED_GRACE;

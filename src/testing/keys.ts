@@ -127,6 +127,22 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
+		name: "consume leaves a key that had not expired at the moment given",
+		async run(harness) {
+			const id = `${unique()}:a`;
+			const { userId, keys } = await createKeys(harness, [id, NOW]);
+			equal(await harness.store.consume(id, userId, EARLIER), null);
+			equal(await harness.store.consume(id, undefined, NOW), null);
+			equal(await harness.getRows(userId), keys.map(toRow));
+			const calls = Array.from({ length: 10 }, () => harness.store.consume(id, userId, LATER));
+			equal(
+				(await Promise.all(calls)).filter((key) => key !== null),
+				keys,
+			);
+			equal(await harness.getRows(userId), []);
+		},
+	},
+	{
 		name: "consume and delete leave another user's key",
 		async run(harness) {
 			const id = `${unique()}:a`;

@@ -49,6 +49,18 @@ export const userCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
+		name: "getAllByUser lists the keys of two prefixes at once",
+		async run(harness) {
+			const prefix = `${unique()}:`;
+			const ids = [`${prefix}a`, `:${prefix} b`, `:${prefix}c`, `::${prefix} d`];
+			const { userId, keys } = await createKeys(harness, ...ids.map((id) => [id, LATER] as const));
+			const { store } = harness;
+			equal(await store.getAllByUser(userId, prefix, `:${prefix} `), keys.slice(0, 2));
+			equal(await store.getAllByUser(userId, `:${prefix} `, prefix), keys.slice(0, 2));
+			equal(await store.getAllByUser(userId, `${prefix}x`, `${prefix}y`), []);
+		},
+	},
+	{
 		name: "getAllByUser tells an unknown user from one without keys",
 		async run({ store, createUser }) {
 			const userId = unique();
@@ -145,7 +157,7 @@ export const userCases: readonly KeyStoreCase[] = [
 		},
 	},
 	...sweeps.map(([name, sweep, ofAll]): KeyStoreCase => ({
-		name: `${name} deletes what has expired, and claims an hour later`,
+		name: `${name} deletes expired keys, and marked ones an hour later`,
 		async run(harness) {
 			const prefix = `${unique()}_:`;
 			const { userId, keys } = await createKeys(
@@ -155,7 +167,7 @@ export const userCases: readonly KeyStoreCase[] = [
 				[`:${prefix}claim`, NOW - HOUR],
 				[`${prefix.replace("_", "x")}other`, 1],
 				[`${prefix.toUpperCase()}case`, 1],
-				[`::${prefix}other`, 1],
+				[`-:${prefix}other`, 1],
 				[`${prefix}expired`, EARLIER],
 				[`:${prefix}old claim`, EARLIER - HOUR],
 			);

@@ -37,8 +37,8 @@ export interface TokenKind {
 export const TOKEN_KINDS: readonly TokenKind[] = [
 	{
 		kind: "idToken",
-		make: idToken,
-		create: idToken,
+		make: idToken as TokenKind["make"],
+		create: idToken as TokenKind["make"],
 		keyId: (name, _userId, token) => `${name}:${token}`,
 		defaultToken: /^[a-zA-Z0-9]{43}$/,
 		maxNameLength: 253,
@@ -51,7 +51,7 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 		create: passwordToken,
 		keyId: (name, userId, token) => `${name}:${userId}.${token}`,
 		defaultToken: /^[0-9]{8}$/,
-		maxNameLength: 247,
+		maxNameLength: 252 - 14,
 		maxLength: 248,
 	},
 ];
