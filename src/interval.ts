@@ -10,7 +10,7 @@ const NAME = "issued";
 export const INTERVAL_ROOM = `: u. ${NAME}`.length;
 
 // How often a call looks again that finds the key neither stored nor free to be stored.
-const MAX_LOOKS = 10;
+const MAX_LOOKS = 3;
 
 /**
  * Keeps a user's tokens apart in time. A key with a fixed id lasts for the interval, and `issue` begins

@@ -38,6 +38,10 @@ const DUPLICATE_CODES: readonly unknown[] = [
 	"SQLITE_CONSTRAINT_UNIQUE",
 ];
 
+// How long the claim of an expired key is held at most, in milliseconds. A token's claim is held until a
+// sweep, since a second caller could use the token up again.
+const LEASE = 60 * 1000;
+
 const keepData = async (): Promise<boolean> => false;
 
 const toStoredKey = ({
@@ -130,8 +134,10 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		} catch (error) {
 			// Another call holds the claim, or the user is gone and the token with it. Any other error
 			// leaves unknown whose the claim is, so that only its owner may delete it.
-			if (error instanceof LuciaTokenError) return null;
-			throw error;
+			if (!(error instanceof LuciaTokenError)) throw error;
+			const held = expiredAt < Infinity && (await get(claim));
+			if (held && isExpired(held.expires, now() - LEASE)) await adapter.deleteNonPrimaryKey(claim);
+			return null;
 		}
 
 		try {

@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type LuciaAuth, passwordToken } from "../../src/index.js";
+import { type End, type Execute, execute, explore, type Row, type Scenario } from "./explorer.js";
+
+const NOW = 1_000_000;
+const MAX = 2;
+const OLD = "code:user.OLD";
+
+beforeEach(() => {
+	vi.useFakeTimers({ now: NOW, toFake: ["Date"] });
+});
+afterEach(() => {
+	vi.useRealTimers();
+});
+
+const open = (auth: LuciaAuth) =>
+	passwordToken(auth, "code", { expiresIn: 60, maxAttempts: MAX, generate: () => "NEW" });
+const validate = (code: string) => (auth: LuciaAuth) => open(auth).validate(code, "user");
+const look = (code: string) => (auth: LuciaAuth) => open(auth).getToken(code, "user");
+const issue = (auth: LuciaAuth) => open(auth).issue("user");
+const revoke = (auth: LuciaAuth) => open(auth).invalidate("OLD", "user");
+const sweep = (auth: LuciaAuth) => open(auth).deleteExpiredUserTokens("user");
+
+const users = ["user"];
+const old = { id: OLD, user_id: "user", expires: NOW + 30_000 };
+
+const tries = (rows: readonly Row[]): string[] =>
+	rows
+		.filter(({ expires }) => expires === old.expires)
+		.map(({ id }) => id)
+		.filter((id) => id.startsWith(":code:user. "));
+
+// Whoever uses a code up holds one of its tries.
+const guarded: Execute = (rows, name, args) => {
+	if (name === "deleteNonPrimaryKey" && args[0] === OLD) {
+		expect(tries(rows).length).toBeGreaterThan(0);
+	}
+	return execute(users)(rows, name, args);
+};
+
+const codes = { now: NOW, users, rows: [old], database: guarded } satisfies Partial<Scenario>;
+
+const wrong = (names: readonly string[] = [], { outcomes }: End): number =>
+	names.filter((name) => name.startsWith("wrong") && outcomes[name] === "INVALID_TOKEN").length;
+
+/**
+ * What is promised of the code that is outstanding from the start.
+ *
+ * @param right the calls that guess it
+ * @param holders how many others hold a try for a moment: a wrong code that meets no free one learns
+ * nothing, and is not counted
+ */
+const bounded = (end: End, right: readonly string[], holders = 0): void => {
+	const won = right.filter((name) => end.outcomes[name] === "ok");
+	expect(won.length).toBeLessThanOrEqual(1);
+	const counted = tries(end.rows).length;
+	expect(counted).toBeLessThanOrEqual(MAX);
+	if (holders === 0) for (const name of won) expect(wrong(end.before[name], end)).toBeLessThan(MAX);
+	if (end.faults > 0 || won.length > 0) return;
+	const all = wrong(Object.keys(end.outcomes), end);
+	expect(all).toBeGreaterThanOrEqual(MAX);
+	expect(counted).toBeGreaterThanOrEqual(Math.min(MAX, all) - holders);
+};
+
+const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
+	[
+		"two wrong codes, the right one and the issue of another: each code has its own tries",
+		{
+			...codes,
+			operations: { wrong1: validate("X"), wrong2: validate("Y"), right: validate("OLD"), issue },
+			afterwards: { other: validate("NEW"), rightLater: validate("OLD") },
+			check: (end) => {
+				bounded(end, ["right", "rightLater"]);
+				// The old code, when it has no try left, is a wrong one to the new.
+				const failed = ["wrong1", "wrong2", "right"].filter(
+					(name) => end.outcomes[name] === "INVALID_TOKEN",
+				);
+				const early = end.before["issue"] ?? [];
+				const late = ["wrong1", "wrong2"].filter((name) => end.before[name]?.includes("issue"));
+				if (late.length >= MAX) expect(end.outcomes["other"]).toBe("INVALID_TOKEN");
+				const mayCount = failed.filter((name) => !early.includes(name));
+				if (mayCount.length < MAX) expect(end.outcomes["other"]).toBe("ok");
+			},
+		},
+	],
+	[
+		"the right code twice beside a wrong one: one wins, and an older code stays good",
+		{
+			...codes,
+			rows: [old, { id: "code:user.OLDER", user_id: "user", expires: NOW + 20_000 }],
+			operations: { right1: validate("OLD"), right2: validate("OLD"), wrong: validate("X") },
+			afterwards: { older: validate("OLDER") },
+			check: (end) => {
+				bounded(end, ["right1", "right2"]);
+				expect(["ok", "INVALID_TOKEN"]).toContain(end.outcomes["older"]);
+			},
+		},
+	],
+	[
+		"a look at the right code among three wrong ones: no try is given away",
+		{
+			...codes,
+			operations: {
+				look: look("OLD"),
+				wrong1: validate("X"),
+				wrong2: validate("Y"),
+				wrong3: look("Z"),
+			},
+			afterwards: { right: validate("OLD") },
+			check: (end) => {
+				bounded(end, ["right"], 1);
+				expect(end.outcomes["right"]).toBe(tries(end.rows).length < MAX ? "ok" : "INVALID_TOKEN");
+			},
+		},
+	],
+	[
+		"one wrong code and looks at the right one: it stays good",
+		{
+			...codes,
+			operations: { look1: look("OLD"), look2: look("OLD"), wrong: validate("X") },
+			afterwards: { right: validate("OLD") },
+			check: (end) => {
+				expect(end.outcomes["right"]).toBe("ok");
+			},
+		},
+	],
+	[
+		"two wrong codes and the right one with a fault: the bound holds, and a fault costs one try at most",
+		{
+			...codes,
+			operations: { wrong1: validate("X"), wrong2: validate("Y"), right: validate("OLD") },
+			faults: 1,
+			afterwards: { rightLater: validate("OLD") },
+			check: (end) => {
+				bounded(end, ["right", "rightLater"], end.faults);
+			},
+		},
+	],
+	[
+		"a wrong code and the right one beside a revocation, a sweep and the passing of time",
+		{
+			...codes,
+			database: execute(users),
+			operations: { wrong: validate("X"), right: validate("OLD"), revoke, sweep },
+			ticks: [30_001],
+			afterwards: { later: validate("OLD") },
+			check: (end) => {
+				if (end.outcomes["right"] === "ok") expect(end.before["right"]).not.toContain("revoke");
+				expect(end.outcomes["later"]).toBe("INVALID_TOKEN");
+			},
+		},
+	],
+];
+
+test.each(SCENARIOS)("%s", async (_, scenario) => {
+	const { states, ends } = await explore(scenario);
+	console.info(`${states} states, ${ends} ends`);
+	expect(ends).toBeGreaterThan(50);
+});
+
+test("tries whose ids are not unique are found out", async () => {
+	const run = execute(users);
+	const shared = explore({
+		...codes,
+		operations: { wrong1: validate("X"), wrong2: validate("Y") },
+		afterwards: { right: validate("OLD") },
+		database: (rows, name, args) => {
+			const id = (args[0] as { id?: string }).id;
+			const others = name === "setKey" ? rows.filter((row) => row.id !== id) : rows;
+			return run(others, name, args);
+		},
+		check: (end) => {
+			bounded(end, ["right"]);
+			expect(end.outcomes["right"]).toBe("INVALID_TOKEN");
+		},
+	});
+	await expect(shared).rejects.toThrow("wrong2: setKey");
+});
