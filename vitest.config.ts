@@ -2,7 +2,7 @@ import { suite } from "./vitest.shared.js";
 
 export default suite("unit", {
 	include: ["test/**/*.test.ts"],
-	exclude: ["test/{browser,matrix,package,races}/**", "**/node_modules/**"],
+	exclude: ["test/{browser,matrix,package,races,runtimes}/**", "**/node_modules/**"],
 	typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"] },
 	coverage: {
 		provider: "v8",
