@@ -1,8 +1,8 @@
-import { cp } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { pack } from "../support/packed.js";
+import { pack, root } from "../support/packed.js";
 import { runNode, runtimes } from "./runtimes.js";
 
 // The packed package, installed, on every runtime: each runs all cases in a process of its own, and
@@ -67,6 +67,18 @@ test("Node 18 without WebCrypto as a global is told so when a handler is made", 
 		"TypeError: There is no global crypto (WebCrypto): use Node 20 or later",
 	);
 	await expect(runNode(20, ["handler.js"], cwd)).resolves.toBe("");
+});
+
+test("the README lists these versions", async () => {
+	const readme = (await readFile(join(root, "README.md"), "utf8")).replace(/ +/g, " ");
+	const row = (name: string, parts: number): string => {
+		const found = runtimes.filter((runtime) => new RegExp(`^${name}( \\d+)?$`).test(runtime.name));
+		const versions = found.map(({ version }) => version.split(".").slice(0, parts).join("."));
+		return `| ${name} | ${versions.join(", ")} |`;
+	};
+	for (const line of [row("Node", 1), row("Bun", 2), row("Deno", 2)]) {
+		expect(readme).toContain(line);
+	}
 });
 
 test("there are cases", () => {

@@ -10,10 +10,10 @@ const { dependencies, optionalDependencies } = JSON.parse(
 	readFileSync(new URL("package.json", import.meta.url), "utf8"),
 ) as Record<"dependencies" | "optionalDependencies", Record<string, string>>;
 
-/** A runtime, with the databases that the cases run on there. */
+/** A runtime, with the databases that the cases run on. */
 export interface Runtime {
 	readonly name: string;
-	/** What it says that it is. */
+	/** The version that it must report. */
 	readonly version: string;
 	/** The modules in child/databases, with the stores that each opens. */
 	readonly databases: Readonly<Record<string, readonly string[]>>;
@@ -36,7 +36,7 @@ const runProcess = async (
 	cwd: string,
 	env: NodeJS.ProcessEnv = {},
 ): Promise<string> => {
-	const options = { cwd, env: { ...process.env, NODE_OPTIONS: "", ...env } };
+	const options = { cwd, env: { ...process.env, NODE_OPTIONS: "", ...env }, timeout: 50_000 };
 	return (await run(executable(file), args, options)).stdout;
 };
 
@@ -48,8 +48,8 @@ const nodePackage = (major: number): string => `node-${major}-${process.platform
 export const runNode = (major: number, args: readonly string[], cwd: string): Promise<string> =>
 	runProcess(`${nodePackage(major)}/bin/node`, args, cwd);
 
-const node = (major: number, ...args: string[]): Runtime => ({
-	name: ["Node", major, ...args].join(" "),
+const node = (major: number, name = `Node ${major}`, args: readonly string[] = []): Runtime => ({
+	name,
 	version: optionalDependencies[nodePackage(major)]?.split("@").at(-1) ?? "missing",
 	databases: { libsql: SQLITE_STORES },
 	run: (cwd, database) => runNode(major, [...args, "main.js", database], cwd),
@@ -123,7 +123,7 @@ const workerd = (...compatibilityFlags: string[]): Runtime => ({
 
 export const runtimes: readonly Runtime[] = [
 	// Node 18 has no global WebCrypto, without which Lucia itself does not run.
-	node(18, "--import", "lucia-auth/polyfill/node"),
+	node(18, "Node 18 with Lucia's polyfill", ["--import", "lucia-auth/polyfill/node"]),
 	node(20),
 	node(22),
 	node(24),
