@@ -2,7 +2,7 @@ import { suite } from "./vitest.shared.js";
 
 export default suite("unit", {
 	include: ["test/**/*.test.ts"],
-	exclude: ["test/{browser,matrix,package,races}/**", "**/node_modules/**"],
+	exclude: ["test/{browser,matrix,package,races,runtimes}/**", "**/node_modules/**"],
 	// Lucia's scrypt and the interleavings take their time on a busy machine.
 	testTimeout: 60_000,
 	typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"] },

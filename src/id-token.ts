@@ -112,7 +112,7 @@ export interface IdTokenWrapper {
  * hashed) without `:`
  * @param options `expiresIn` in seconds, required to issue; `length` in characters, 43 by default;
  * `minInterval` in seconds; `maxTokensPerUser`; `storeToken`; `generate`
- * @throws TypeError an argument or option is of the wrong type
+ * @throws TypeError an argument or option is of the wrong type, or there is no global WebCrypto
  * @throws RangeError an argument or option is out of its range
  *
  * @example

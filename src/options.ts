@@ -164,7 +164,7 @@ export function checkBinding(
  * Checks the name and the options of a handler and fills in the defaults, once, when the handler is
  * made.
  *
- * @throws TypeError an argument is of the wrong type
+ * @throws TypeError an argument is of the wrong type, or the global WebCrypto is missing
  * @throws RangeError an argument is out of its range
  */
 export const checkOptions = (
@@ -172,6 +172,12 @@ export const checkOptions = (
 	options: unknown,
 	{ alphabet, guessable, overhead, ...defaults }: Defaults,
 ): Settings => {
+	// Said here, or the first token to be issued would be the first to tell.
+	if (typeof crypto === "undefined") {
+		throw new TypeError(
+			"There is no global crypto (WebCrypto): use Node 20 or later, or import lucia-auth/polyfill/node",
+		);
+	}
 	if (options !== undefined && (typeof options !== "object" || options === null)) {
 		throw new TypeError("options must be an object");
 	}

@@ -137,7 +137,7 @@ export interface PasswordTokenWrapper {
  * @param options `expiresIn` in seconds, required to issue; `length` in characters, 8 by default;
  * `maxAttempts`, 5 by default; `minInterval` in seconds; `maxTokensPerUser`; `storeToken` and its
  * `secret`; `generate`
- * @throws TypeError an argument or option is of the wrong type
+ * @throws TypeError an argument or option is of the wrong type, or there is no global WebCrypto
  * @throws RangeError an argument or option is out of its range
  *
  * @example

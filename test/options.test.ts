@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { TOKEN_KINDS } from "./support/handlers.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
 import { NOT_STRINGS } from "./support/values.js";
@@ -25,6 +25,16 @@ describe.each(TOKEN_KINDS)(
 			length: `length must be a whole number from 1 to ${maxLength}`,
 			generate: "generate must be a function",
 		};
+
+		test("ask for WebCrypto as a global, which Node 18 does not have", () => {
+			vi.stubGlobal("crypto", undefined);
+			onTestFinished(() => void vi.unstubAllGlobals());
+			expect(attempt("name", OPTIONS)).toThrow(
+				new TypeError(
+					"There is no global crypto (WebCrypto): use Node 20 or later, or import lucia-auth/polyfill/node",
+				),
+			);
+		});
 
 		test.each(NOT_STRINGS)("refuse %s as the name", (_, name) => {
 			expect(attempt(name, OPTIONS)).toThrow(new TypeError(expected.name));

@@ -1,44 +1,25 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { pack, type Packed, root } from "../support/packed.js";
 
 // The package as its users get it: packed, installed into an empty folder, compiled there with
 // `strict` and without `skipLibCheck`, and run.
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL("../..", import.meta.url));
 
-interface Manifest {
-	devDependencies: Record<string, string>;
-}
-
-let folder = "";
-let versions: Record<string, string> = {};
-let tarball = "";
+let packed: Packed;
 
 beforeAll(async () => {
-	folder = await mkdtemp(join(tmpdir(), "lucia-auth-tokens-"));
-	const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Manifest;
-	versions = manifest.devDependencies;
-	const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
-		cwd: root,
-	});
-	const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-	tarball = join(folder, packed.filename);
+	packed = await pack();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => packed.remove());
 
 const install = async (consumer: string, names: readonly string[]) => {
-	const cwd = join(folder, consumer);
-	await mkdir(cwd);
+	const cwd = await packed.install(consumer, names);
 	await copyFile(new URL(`consumers/${consumer}.ts`, import.meta.url), join(cwd, "index.ts"));
-	await writeFile(join(cwd, "package.json"), '{ "private": true, "type": "module" }');
-	const packages = names.map((name) => `${name}@${versions[name] ?? "missing"}`);
-	await run("npm", ["install", "--no-audit", "--no-fund", tarball, ...packages], { cwd });
 	return cwd;
 };
 
@@ -80,7 +61,7 @@ describe("the packed package", () => {
 	});
 
 	test("has types for those who resolve modules as Node 10 did, as 1.0.2 had", async () => {
-		const cwd = join(folder, "with-lucia");
+		const cwd = join(packed.folder, "with-lucia");
 		await writeFile(
 			join(cwd, "node10.ts"),
 			'import { idToken } from "@lucia-auth/tokens";\n' +
@@ -100,7 +81,7 @@ describe("the packed package", () => {
 	});
 
 	test("holds what is built, what is to be read, and nothing else", async () => {
-		const { stdout } = await run("tar", ["-tzf", tarball]);
+		const { stdout } = await run("tar", ["-tzf", packed.tarball]);
 		const files = stdout.trim().split("\n").sort();
 		expect(files.filter((file) => !/^package\/(dist|docs)\//.test(file))).toEqual([
 			"package/CHANGELOG.md",

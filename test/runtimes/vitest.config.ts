@@ -1,0 +1,8 @@
+import { suite } from "../../vitest.shared.js";
+
+// The packed package on every runtime of the README.
+export default suite("runtimes", {
+	include: ["test/runtimes/*.test.ts"],
+	testTimeout: 60_000,
+	hookTimeout: 60_000,
+});
