@@ -16,6 +16,8 @@ const PACKAGES = {
 interface World {
 	readonly sqlite: Sqlite;
 	readonly make: (name: string, options?: object) => Handler;
+	/** As Lucia's documentation writes it: without options. */
+	readonly bare: (name: string) => Handler;
 	readonly user: string;
 }
 type Scenario = (world: World) => Promise<unknown>;
@@ -67,6 +69,79 @@ const SAME: Record<string, Scenario> = {
 		const generate = vi.fn(() => "12345678");
 		await make("name", { generate }).issue(user);
 		return generate.mock.calls;
+	},
+	"a handler without options, which does all but issue": async ({ sqlite, bare, make, user }) => {
+		await make("name", values("1", "2")).issue(user);
+		await make("name", values("2")).issue(user);
+		return [
+			(await bare("name").getUserTokens(user)).map(String).sort(),
+			await seeToken(bare("name").validate("1", user)),
+			await seeToken(bare("name").validate("1", user)),
+			await see(bare("name").invalidateAllUserTokens(user)),
+			tokenKeys(sqlite),
+		];
+	},
+	"an issuer and validators of one name, with other lives, lengths and generators": async ({
+		sqlite,
+		make,
+		user,
+	}) => {
+		// 64 characters of the app's own, for two hours to a week, and validators that never issue.
+		const token = (letter: string) => ({ length: 64, generate: () => letter.repeat(64) });
+		const week = make("name", { expiresIn: 60 * 60 * 24 * 7, ...token("a") });
+		const hours = make("name", { expiresIn: 60 * 60 * 2, ...token("b") });
+		const validator = () => make("name", { expiresIn: 0 });
+		await week.issue(user);
+		await hours.issue(user);
+		vi.advanceTimersByTime(60 * 60 * 2 * 1000 + 1);
+		return [
+			(await validator().getUserTokens(user)).map(({ expired }) => expired).sort(),
+			await seeToken(validator().validate("b".repeat(64), user)),
+			await seeToken(validator().validate("a".repeat(64), user)),
+			await see(validator().invalidateAllUserTokens(user)),
+			tokenKeys(sqlite),
+		];
+	},
+	"the outstanding token of a user, or else a new one": async ({ make, user }) => {
+		const handler = make("name", values("1", "2", "3"));
+		const find = async () => (await handler.getUserTokens(user)).find(({ expired }) => !expired);
+		const current = async () => (await find()) ?? (await handler.issue(user));
+		const first = [String(await current()), String(await current())];
+		vi.advanceTimersByTime(60_001);
+		return [...first, String(await current()), String(await current())];
+	},
+	"methods that are taken off, of a handler made anew for each request": async ({ make, user }) => {
+		const locals = () => ({ tokens: make("name", values("1")) });
+		const { issue } = locals().tokens;
+		const { validate, invalidateAllUserTokens } = locals().tokens;
+		return [
+			await seeToken(issue(user)),
+			await seeToken(validate("1", user)),
+			await see(invalidateAllUserTokens(user)),
+		];
+	},
+	"errors that are told apart by their messages as strings": async ({ make, user }) => {
+		const handler = make("name", values("1", "1"));
+		const tell = async (promise: Promise<unknown>) => {
+			try {
+				await promise;
+				return "fine";
+			} catch (error: unknown) {
+				const { message } = error as { message: string };
+				if (message === "EXPIRED_TOKEN") return "late";
+				if (message === "INVALID_TOKEN") return "wrong";
+				return message === "INVALID_USER_ID" ? "nobody" : message;
+			}
+		};
+		await handler.issue(user);
+		vi.advanceTimersByTime(60_001);
+		return [
+			await tell(handler.issue("nobody")),
+			await tell(handler.issue(user)),
+			await tell(handler.validate("2", user)),
+			await tell(handler.validate("1", user)),
+			await tell(handler.validate("1", user)),
+		];
 	},
 	"an unknown token": ({ make, user }) => seeToken(make("name").validate("unknown", user)),
 	"a token in its last millisecond": async ({ make, user }) => {
@@ -237,7 +312,7 @@ const DIFFERENT: readonly {
 		scenario: ({ make, user }: World) =>
 			see((async () => void (await make("name", { expiresIn }).issue(user)))()),
 		published: before,
-		current: "expiresIn must be a number of seconds, more than 0 and at most 100000000000",
+		current: "expiresIn must be a number of seconds from 0 to 100000000000",
 	})),
 	{
 		name: "a length of 0: is refused when the handler is made",
@@ -319,7 +394,9 @@ const play = async (
 	const user = await sqlite.createUser("user");
 	const make = (name: string, options?: object) =>
 		({ idToken, passwordToken })[kind](sqlite.auth, name, { expiresIn: 60, ...options });
-	return scenario({ sqlite, make, user });
+	const bare = (name: string) =>
+		({ idToken, passwordToken })[kind](sqlite.auth, name, undefined as never);
+	return scenario({ sqlite, make, bare, user });
 };
 
 describe.each(KINDS)("%s of 1.0.2 and of this package", (kind) => {

@@ -21,7 +21,7 @@ describe.each(TOKEN_KINDS)(
 
 		const expected = {
 			name: `name must be a string of 1 to ${maxNameLength} characters without ":", NUL and lone surrogates`,
-			expiresIn: "expiresIn must be a number of seconds, more than 0 and at most 100000000000",
+			expiresIn: "expiresIn must be a number of seconds from 0 to 100000000000",
 			length: `length must be a whole number from 1 to ${maxLength}`,
 			generate: "generate must be a function",
 		};
@@ -56,33 +56,57 @@ describe.each(TOKEN_KINDS)(
 			expect(attempt("a".repeat(maxNameLength), { ...OPTIONS, length: 1 })).not.toThrow();
 		});
 
-		test.each([["a string", "options"] as const, ...NOT_STRINGS])(
-			"refuse %s as the options, which lack the one that is required",
-			(name, options) => {
-				const error = name.includes("throw") ? new Error("got") : new TypeError(expected.expiresIn);
-				expect(attempt("name", options)).toThrow(error);
-			},
-		);
+		test.each([
+			["a string", "options"] as const,
+			...NOT_STRINGS.filter(([, value]) => typeof value !== "object" || value === null),
+		])("refuse %s as the options", (_, options) => {
+			const refused = expect(attempt("name", options));
+			if (options === undefined) refused.not.toThrow();
+			else refused.toThrow(new TypeError("options must be an object"));
+		});
 
 		test.each([
 			["a string", "60"] as const,
-			...NOT_STRINGS.filter(([, value]) => typeof value !== "number"),
+			...NOT_STRINGS.filter(([, value]) => typeof value !== "number" && value !== undefined),
 		])("refuse %s as expiresIn", (_, expiresIn) => {
 			expect(attempt("name", { expiresIn })).toThrow(new TypeError(expected.expiresIn));
 		});
 
-		test("refuse options without expiresIn", () => {
-			expect(attempt("name", {})).toThrow(new TypeError(expected.expiresIn));
+		test("may lack expiresIn, which issue alone needs", async () => {
+			const userId = await sqlite.createUser();
+			const token = await make(sqlite.auth, "name", OPTIONS).issue(userId);
+			for (const options of [undefined, {}, { expiresIn: undefined }]) {
+				const handler = make(sqlite.auth, "name", options as typeof OPTIONS);
+				await expect(handler.issue(userId)).rejects.toEqual(new TypeError(expected.expiresIn));
+				await expect(handler.getToken(token, userId)).resolves.toHaveProperty("userId", userId);
+				expect(await handler.getAllUserTokens(userId)).toHaveLength(1);
+			}
+			const handler = make(sqlite.auth, "name", undefined as never);
+			await expect(handler.validate(`${token}`, userId)).resolves.toHaveProperty("userId", userId);
+			await handler.invalidate(`${token}`, userId);
+			await handler.invalidateAllUserTokens(userId);
+			await handler.deleteExpiredUserTokens(userId);
 		});
 
-		test.each([0, -0, -1, Number.NaN, Infinity, -Infinity, 100_000_000_001])(
+		test("may say that a token expires a millisecond after it was issued", async () => {
+			vi.useFakeTimers({ now: 1_000_000, toFake: ["Date"] });
+			onTestFinished(() => void vi.useRealTimers());
+			const userId = await sqlite.createUser();
+			const handler = make(sqlite.auth, "name", { expiresIn: 0 });
+			const [now, later] = [await handler.issue(userId), await handler.issue(userId)];
+			expect(await handler.validate(now, userId)).toHaveProperty("expired", false);
+			vi.setSystemTime(1_000_001);
+			await expect(handler.validate(later, userId)).rejects.toThrow("EXPIRED_TOKEN");
+		});
+
+		test.each([-1, Number.NaN, Infinity, -Infinity, 100_000_000_001])(
 			"refuse an expiresIn of %d seconds",
 			(expiresIn) => {
 				expect(attempt("name", { expiresIn })).toThrow(new RangeError(expected.expiresIn));
 			},
 		);
 
-		test.each([0.001, 1, 60, 100_000_000_000])(
+		test.each([0, 0.001, 1, 60, 100_000_000_000])(
 			"take an expiresIn of %d seconds",
 			async (expiresIn) => {
 				const userId = await sqlite.createUser();

@@ -49,8 +49,16 @@ const DRIVERS = {
 const { connection, store, version, name } = JSON.parse(process.argv[2]);
 const { adapter, native } = DRIVERS[connection.driver](connection);
 const auth = lucia({ adapter, env: "DEV" });
-const { idToken } = version === "published" ? published : current;
-const handler = idToken(store === "native" ? native : auth, name, { expiresIn: 600 });
+const { idToken, passwordToken } = version === "published" ? published : current;
+const source = store === "native" ? native : auth;
+const handler = idToken(source, name, { expiresIn: 600 });
+const codes = passwordToken(source, `${name}-code`, { expiresIn: 600 });
+const spaced = idToken(source, `${name}-spaced`, { expiresIn: 600, minInterval: 600 });
+
+const outcomes = async (calls) => {
+	const results = await Promise.allSettled(calls);
+	return results.map(({ reason }) => reason?.message ?? "ok");
+};
 
 const METHODS = {
 	validate: async (token) => {
@@ -59,6 +67,9 @@ const METHODS = {
 	invalidate: (token) => handler.invalidate(token),
 	invalidateAllUserTokens: (userId) => handler.invalidateAllUserTokens(userId),
 	deleteUser: (userId) => auth.deleteUser(userId),
+
+	guessAll: (userId, guesses) => outcomes(guesses.map((guess) => codes.validate(guess, userId))),
+	issueAll: (userId, count) => outcomes(Array.from({ length: count }, () => spaced.issue(userId))),
 
 	// Validates token after token in the order given, many under way at once, and reports each
 	// success at once: this process may be killed. Returns how often there was which failure.

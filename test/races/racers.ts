@@ -38,6 +38,10 @@ export interface Racer extends Actor {
 		atOnce: number,
 		calls?: number,
 	): Promise<Record<string, number>>;
+	/** Tries many codes of a user at once. Resolves with what came of each: `"ok"` or a message. */
+	guessAll(userId: string, guesses: readonly string[]): Promise<string[]>;
+	/** Issues many tokens to a user at once, with a `minInterval`. Resolves with what came of each. */
+	issueAll(userId: string, count: number): Promise<string[]>;
 	/** Ends it at once. Resolves when all that it has reported is in. */
 	kill(): Promise<void>;
 }
@@ -104,6 +108,8 @@ export const startRacer = async (job: Job): Promise<Racer> => {
 		invalidate: (token) => call("invalidate", token) as Promise<void>,
 		invalidateAllUserTokens: (userId) => call("invalidateAllUserTokens", userId) as Promise<void>,
 		deleteUser: (userId) => call("deleteUser", userId) as Promise<void>,
+		guessAll: (userId, guesses) => call("guessAll", userId, guesses) as Promise<string[]>,
+		issueAll: (userId, count) => call("issueAll", userId, count) as Promise<string[]>,
 		validateAll: (tokens, atOnce, calls = 1) =>
 			call("validateAll", tokens, atOnce, calls) as Promise<Record<string, number>>,
 	};

@@ -171,7 +171,7 @@ describe("a fault of the database", () => {
 		validate: 5,
 		getToken: 1,
 		invalidate: 2,
-		getAllUserTokens: 2,
+		getAllUserTokens: 1,
 		invalidateAllUserTokens: 2,
 		deleteExpiredUserTokens: 2,
 	};

@@ -3,6 +3,7 @@ import { node } from "lucia-auth/middleware";
 import type * as published from "published";
 import { describe, expectTypeOf, test } from "vitest";
 import {
+	type BindingOptions,
 	type IdTokenOptions,
 	type IdTokenWrapper,
 	idToken,
@@ -43,6 +44,13 @@ describe("idToken and passwordToken", () => {
 		});
 	});
 
+	test("take no options where nothing is issued, and any as auth, as 1.0.2 did", () => {
+		expectTypeOf(idToken).toBeCallableWith(auth, "name");
+		expectTypeOf(passwordToken).toBeCallableWith(auth, "name", {});
+		// eslint-disable-next-line @typescript-eslint/no-explicit-any
+		expectTypeOf(idToken).toBeCallableWith(auth as any, "name", { expiresIn: 0 });
+	});
+
 	test("take nothing else", () => {
 		// @ts-expect-error a string is no Auth
 		idToken("auth", "name", { expiresIn: 60 });
@@ -50,10 +58,6 @@ describe("idToken and passwordToken", () => {
 		idToken({}, "name", { expiresIn: 60 });
 		// @ts-expect-error a name is a string
 		idToken(auth, 1, { expiresIn: 60 });
-		// @ts-expect-error options are required
-		idToken(auth, "name");
-		// @ts-expect-error expiresIn is required
-		idToken(auth, "name", {});
 		// @ts-expect-error expiresIn is a number
 		idToken(auth, "name", { expiresIn: "60" });
 		// @ts-expect-error length is a number
@@ -87,23 +91,27 @@ describe("idToken and passwordToken", () => {
 	test("are declared exactly, not as any", () => {
 		expectTypeOf(idToken).returns.toEqualTypeOf<IdTokenWrapper>();
 		expectTypeOf(passwordToken).returns.toEqualTypeOf<PasswordTokenWrapper>();
-		expectTypeOf(idToken).parameter(2).toEqualTypeOf<IdTokenOptions>();
-		expectTypeOf(passwordToken).parameter(2).toEqualTypeOf<PasswordTokenOptions>();
+		expectTypeOf(idToken).parameter(2).toEqualTypeOf<IdTokenOptions | undefined>();
+		expectTypeOf(passwordToken).parameter(2).toEqualTypeOf<PasswordTokenOptions | undefined>();
 		expectTypeOf<IdTokenOptions["generate"]>().not.toBeAny();
 	});
 });
 
+type GivenWithUser = [token: string | Token, userId: string, options?: BindingOptions];
+
 describe("the handlers", () => {
 	test("return promises of what their names say", () => {
-		expectTypeOf(idHandler.issue).toEqualTypeOf<(userId: string) => Promise<Token>>();
+		expectTypeOf(idHandler.issue).toEqualTypeOf<
+			(userId: string, options?: BindingOptions) => Promise<Token>
+		>();
 		expectTypeOf(idHandler.validate).returns.resolves.toEqualTypeOf<Token>();
 		expectTypeOf(idHandler.getToken).returns.resolves.toEqualTypeOf<Token>();
 		expectTypeOf(idHandler.invalidate).returns.resolves.toEqualTypeOf<void>();
 		expectTypeOf(idHandler.invalidateAllUserTokens).returns.resolves.toEqualTypeOf<void>();
 		expectTypeOf(idHandler.getAllUserTokens).returns.resolves.toEqualTypeOf<Token[]>();
-		expectTypeOf(passwordHandler.validate).parameters.toEqualTypeOf<[string | Token, string]>();
-		expectTypeOf(passwordHandler.getToken).parameters.toEqualTypeOf<[string | Token, string]>();
-		expectTypeOf(passwordHandler.invalidate).parameters.toEqualTypeOf<[string | Token, string]>();
+		expectTypeOf(passwordHandler.validate).parameters.toEqualTypeOf<GivenWithUser>();
+		expectTypeOf(passwordHandler.getToken).parameters.toEqualTypeOf<GivenWithUser>();
+		expectTypeOf(passwordHandler.invalidate).parameters.toEqualTypeOf<GivenWithUser>();
 	});
 
 	test("require the user of a password token", () => {
@@ -162,14 +170,13 @@ describe("Token", () => {
 });
 
 describe("LuciaTokenError", () => {
-	test("has one of the four messages", () => {
+	test("has one of five messages", () => {
 		expectTypeOf<LuciaTokenErrorMessage>().toEqualTypeOf<
-			"INVALID_TOKEN" | "EXPIRED_TOKEN" | "INVALID_USER_ID" | "DUPLICATE_TOKEN"
+			"INVALID_TOKEN" | "EXPIRED_TOKEN" | "INVALID_USER_ID" | "DUPLICATE_TOKEN" | "ISSUED_RECENTLY"
 		>();
 		expectTypeOf<LuciaTokenError["message"]>().toEqualTypeOf<LuciaTokenErrorMessage>();
-		expectTypeOf<LuciaTokenError["message"]>().toEqualTypeOf<
-			published.LuciaTokenError["message"]
-		>();
+		expectTypeOf<published.LuciaTokenError["message"]>().toExtend<LuciaTokenError["message"]>();
+		expectTypeOf<LuciaTokenError["retryAfter"]>().toEqualTypeOf<number | undefined>();
 		// @ts-expect-error there is no such message
 		void (() => new LuciaTokenError("UNKNOWN"));
 	});

@@ -1,0 +1,171 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { LuciaTokenError } from "../src/index.js";
+import { tokenError } from "./support/errors.js";
+import { TOKEN_KINDS } from "./support/handlers.js";
+import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { NOT_STRINGS } from "./support/values.js";
+
+// What holds for every order of calls is in test/interleavings, for every database in test/matrix.
+
+const NOT_NUMBERS = NOT_STRINGS.filter(
+	([, value]) => typeof value !== "number" && value !== undefined,
+);
+
+const NOW = 1_000_000;
+const HOUR = 60 * 60 * 1000;
+const RECENTLY = tokenError("ISSUED_RECENTLY");
+
+let sqlite: Sqlite;
+let user: string;
+beforeEach(async () => {
+	vi.useFakeTimers({ now: NOW, toFake: ["Date"] });
+	sqlite = openSqlite();
+	user = await sqlite.createUser("user");
+});
+afterEach(() => {
+	vi.useRealTimers();
+	sqlite.db.close();
+});
+
+describe.each(TOKEN_KINDS)("minInterval of $kind", ({ create }) => {
+	const open = (options: object = {}, name = "name") =>
+		create(sqlite.auth, name, { expiresIn: 600, minInterval: 60, ...options });
+
+	const retryAfter = async (handler = open()): Promise<number | undefined> => {
+		const error: unknown = await handler.issue(user).catch((reason: unknown) => reason);
+		expect(error).toEqual(RECENTLY);
+		return (error as LuciaTokenError).retryAfter;
+	};
+
+	test("rejects until it has passed, and says how many whole seconds remain", async () => {
+		await open().issue(user);
+		for (const [passed, rest] of [
+			[0, 60],
+			[1, 60],
+			[1000, 59],
+			[59_001, 1],
+			[59_999, 1],
+		] as const) {
+			vi.setSystemTime(NOW + passed);
+			expect(await retryAfter()).toBe(rest);
+		}
+		vi.setSystemTime(NOW + 60_000);
+		await open().issue(user);
+		expect(await retryAfter()).toBe(60);
+	});
+
+	test("may be part of a second", async () => {
+		const handler = open({ minInterval: 0.25 });
+		await handler.issue(user);
+		vi.setSystemTime(NOW + 249);
+		expect(await retryAfter(handler)).toBe(1);
+		vi.setSystemTime(NOW + 250);
+		await handler.issue(user);
+	});
+
+	test("holds after the token was used or revoked", async () => {
+		await open().validate(await open().issue(user), user);
+		await open().invalidateAllUserTokens(user);
+		await open().deleteExpiredUserTokens(user);
+		expect(await retryAfter()).toBe(60);
+	});
+
+	test("lets one of ten calls at once issue", async () => {
+		const results = await Promise.allSettled(Array.from({ length: 10 }, () => open().issue(user)));
+		expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+		expect(await open().getAllUserTokens(user)).toHaveLength(1);
+	});
+
+	test("is each user's and each name's own", async () => {
+		const others = [await sqlite.createUser("other"), await sqlite.createUser("user. issued")];
+		await open().issue(user);
+		for (const other of others) await open().issue(other);
+		await open({}, "name2").issue(user);
+		expect(await retryAfter()).toBe(60);
+	});
+
+	test("does not begin with a token that could not be stored", async () => {
+		const taken = open({ generate: () => "same", minInterval: 0 });
+		await taken.issue(user);
+		for (const generate of [() => "same", () => "a b", () => 1 as never]) {
+			await expect(open({ generate }).issue(user)).rejects.toThrow();
+		}
+		await open().issue(user);
+	});
+
+	test("is not begun by a handler without it, nor held by one", async () => {
+		await open({ minInterval: 0 }).issue(user);
+		await open().issue(user);
+		await open({ minInterval: 0 }).issue(user);
+		expect(await open().getAllUserTokens(user)).toHaveLength(3);
+	});
+
+	test("leaves an unknown user unknown", async () => {
+		await expect(open().issue("nobody")).rejects.toEqual(tokenError("INVALID_USER_ID"));
+		expect(sqlite.keys()).toEqual([]);
+	});
+
+	test("keeps one key for each user, which is no token, and which a sweep clears", async () => {
+		for (let count = 0; count < 3; count++) {
+			vi.setSystemTime(NOW + count * 60_000);
+			const token = await open().issue(user);
+			expect(await open().getAllUserTokens(user)).toHaveLength(1);
+			expect(sqlite.keys()).toHaveLength(2);
+			await open().validate(token, user);
+		}
+		vi.setSystemTime(NOW + 3 * 60_000 + HOUR);
+		await open().deleteExpiredUserTokens(user);
+		expect(sqlite.keys()).toEqual([]);
+	});
+
+	test("does not hold a user for more than a minute whose claim a crash has left", async () => {
+		await open().issue(user);
+		const key = sqlite.keys().find(({ id }) => id.endsWith("issued"));
+		vi.setSystemTime(NOW + 2 * HOUR);
+		sqlite.insertKey({ ...key, id: `:${key?.id}`, user_id: user, expires: Date.now() });
+		expect(await retryAfter()).toBe(1);
+		vi.setSystemTime(NOW + 2 * HOUR + 60_000);
+		expect(await retryAfter()).toBe(1);
+		vi.setSystemTime(NOW + 2 * HOUR + 60_001);
+		await open().issue(user);
+		expect(sqlite.keys()).toHaveLength(3);
+	});
+
+	test("does not let go of the interval of another call when a late one fails", async () => {
+		await open({ generate: () => "late", minInterval: 0 }).issue(user);
+		// The insert that fails comes when the interval is over and another call has begun the next.
+		sqlite.db.close();
+		let passed = false;
+		sqlite = openSqlite((adapter) => ({
+			...adapter,
+			setKey: async (key) => {
+				if (!key.id.endsWith("late") || passed) return adapter.setKey(key);
+				passed = true;
+				vi.setSystemTime(NOW + 60_000);
+				await open().issue(user);
+				throw new Error("connection lost");
+			},
+		}));
+		await sqlite.createUser("user");
+		await expect(open({ generate: () => "late" }).issue(user)).rejects.toThrow("connection lost");
+		expect(await retryAfter()).toBe(60);
+	});
+
+	test("needs room for its key", async () => {
+		const long = await sqlite.createUser("u".repeat(255 - ":name: . issued".length + 1));
+		await expect(open().issue(long)).rejects.toEqual(tokenError("INVALID_USER_ID"));
+		expect(() => open({}, "n".repeat(244))).toThrow(RangeError);
+	});
+
+	test.each([-1, Number.NaN, Infinity, 1e12])("may not be %d", (minInterval) => {
+		expect(() => open({ minInterval })).toThrow(
+			new RangeError("minInterval must be a number of seconds from 0 to 100000000000"),
+		);
+	});
+
+	test.each(NOT_NUMBERS)("may not be %s", (_, minInterval) => {
+		expect(() => open({ minInterval })).toThrow(
+			new TypeError("minInterval must be a number of seconds from 0 to 100000000000"),
+		);
+	});
+});
