@@ -121,8 +121,9 @@ describe("the tries at a code", () => {
 		const results = await Promise.allSettled(calls);
 		expect(results.filter(({ status }) => status === "fulfilled")).toEqual([]);
 		expect(tries().map(({ id }) => id)).toEqual(
-			[1, 2, 3, 4, 5].map((number) =>
-				expect.stringMatching(new RegExp(`^:code:user\\. [0-9a-f]{1,8} ${number}$`)),
+			[1, 2, 3, 4, 5].map(
+				(number): unknown =>
+					expect.stringMatching(new RegExp(`^:code:user\\. [0-9a-f]{1,8} ${number}$`)),
 			),
 		);
 		await expect(open().getToken(token, user)).rejects.toEqual(INVALID);
