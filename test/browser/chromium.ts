@@ -1,6 +1,15 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
-import { type Browser, chromium } from "playwright-core";
+import { fileURLToPath } from "node:url";
+import {
+	type Browser,
+	type BrowserContext,
+	type BrowserContextOptions,
+	chromium,
+	type Page,
+	type Request,
+} from "playwright-core";
+import { expect, onTestFinished } from "vitest";
 
 const PATHS = [
 	process.env["CHROMIUM_PATH"],
@@ -32,4 +41,46 @@ export const launch = (): Promise<Browser> => {
 			"--disable-sync",
 		],
 	});
+};
+
+/**
+ * A browser of somebody's own. What its console complains of fails the test.
+ *
+ * @param refusal the statuses that the app answers refused requests with, which Chromium reports too
+ */
+export const openContext = async (
+	browser: Browser,
+	options: BrowserContextOptions = {},
+	refusal = /status of (410|422)/,
+): Promise<BrowserContext> => {
+	const context = await browser.newContext(options);
+	const complaints: string[] = [];
+	context.on("console", (message) => {
+		if (message.type() === "error" && !refusal.test(message.text())) {
+			complaints.push(message.text());
+		}
+	});
+	context.on("weberror", (error) => complaints.push(String(error.error())));
+	onTestFinished(async () => {
+		await context.close();
+		expect(complaints).toEqual([]);
+	});
+	return context;
+};
+
+export const screenshot = (page: Page, name: string) =>
+	page.screenshot({
+		path: fileURLToPath(new URL(`screenshots/${name}.png`, import.meta.url)),
+		fullPage: true,
+	});
+
+export const heading = (page: Page): Promise<string> => page.locator("h1").innerText();
+
+/** All POSTs that a page sends from now on. */
+export const posts = (page: Page): Request[] => {
+	const requests: Request[] = [];
+	page.on("request", (request) => {
+		if (request.method() === "POST") requests.push(request);
+	});
+	return requests;
 };

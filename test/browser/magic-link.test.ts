@@ -2,21 +2,12 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import type { Browser, BrowserContextOptions, Page, Request } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { codesIn, type Demo, startDemo } from "../examples/demo.js";
-import { launch, withoutChromium } from "./chromium.js";
+import { heading, launch, openContext, posts, screenshot, withoutChromium } from "./chromium.js";
 
 const ADA = "ada@example.com";
-
-const screenshot = (page: Page, name: string) =>
-	page.screenshot({
-		path: fileURLToPath(new URL(`screenshots/${name}.png`, import.meta.url)),
-		fullPage: true,
-	});
-
-const heading = (page: Page) => page.locator("h1").innerText();
 
 const name = withoutChromium
 	? "the demo in Chromium (skipped: there is none; install it or set CHROMIUM_PATH)"
@@ -29,36 +20,12 @@ describe.skipIf(withoutChromium)(name, () => {
 	});
 	afterAll(() => browser?.close());
 
-	/** A browser of somebody's own; what its console complains of fails the test. */
-	const open = async (options: BrowserContextOptions = {}) => {
-		const context = await browser.newContext(options);
-		const complaints: string[] = [];
-		context.on("console", (message) => {
-			// Chromium reports the status of the page itself too.
-			if (message.type() === "error" && !/status of (410|422)/.test(message.text())) {
-				complaints.push(message.text());
-			}
-		});
-		context.on("weberror", (error) => complaints.push(String(error.error())));
-		onTestFinished(async () => {
-			await context.close();
-			expect(complaints).toEqual([]);
-		});
-		return context;
-	};
+	const open = (options?: BrowserContextOptions) => openContext(browser, options);
 
 	const ask = async (page: Page, demo: Demo) => {
 		await page.goto(demo.url);
 		await page.getByLabel("E-mail address").fill(ADA);
 		await page.getByRole("button", { name: "Send me a link" }).click();
-	};
-
-	const posts = (page: Page): Request[] => {
-		const requests: Request[] = [];
-		page.on("request", (request) => {
-			if (request.method() === "POST") requests.push(request);
-		});
-		return requests;
 	};
 
 	describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {

@@ -35,6 +35,9 @@ export const freePort = async (): Promise<number> => {
 	return port;
 };
 
+/** As whom a program runs, and with which environment; this one's where there is none. */
+type Surroundings = Identity & { readonly env?: NodeJS.ProcessEnv };
+
 /** A folder of a user's, and its removal. */
 export const temporaryFolder = (name: string, { uid, gid }: Identity = {}) => {
 	const path = mkdtempSync(join(tmpdir(), `lucia-tokens-${name}-`));
@@ -46,9 +49,13 @@ export const temporaryFolder = (name: string, { uid, gid }: Identity = {}) => {
 export const run = async (
 	command: string,
 	args: readonly string[],
-	user: Identity,
+	surroundings: Surroundings,
 ): Promise<void> => {
-	const child = spawn(command, args, { ...user, cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
+	const child = spawn(command, args, {
+		...surroundings,
+		cwd: tmpdir(),
+		stdio: ["ignore", "pipe", "pipe"],
+	});
 	let output = "";
 	for (const stream of [child.stdout, child.stderr]) {
 		stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -67,11 +74,11 @@ export const run = async (
 export const start = async (
 	command: string,
 	args: readonly string[],
-	user: Identity,
+	surroundings: Surroundings,
 	signal: NodeJS.Signals,
 	answers: () => Promise<unknown>,
 ): Promise<() => Promise<void>> => {
-	const child = spawn(command, args, { ...user, cwd: tmpdir(), stdio: "ignore" });
+	const child = spawn(command, args, { ...surroundings, cwd: tmpdir(), stdio: "ignore" });
 	const closed = once(child, "close");
 	const stop = async (): Promise<void> => {
 		child.kill(signal);
