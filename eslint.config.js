@@ -9,6 +9,8 @@ export default defineConfig(
 		"**/reports/",
 		"**/.stryker-tmp/",
 		"test/package/consumers/",
+		"examples/sveltekit/{.svelte-kit,build}/",
+		"examples/nextjs/{.next/,next-env.d.ts}",
 	]),
 	js.configs.recommended,
 	{
@@ -22,6 +24,11 @@ export default defineConfig(
 			"@typescript-eslint/require-await": "off",
 			"no-empty": ["error", { allowEmptyCatch: true }],
 		},
+	},
+	{
+		// Without types, which they have only where their own packages are installed.
+		files: ["examples/{sveltekit,nextjs}/**/*.{ts,tsx}"],
+		extends: [tseslint.configs.recommended, tseslint.configs.disableTypeChecked],
 	},
 	{
 		files: ["**/*.js"],

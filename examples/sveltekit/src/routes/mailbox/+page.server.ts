@@ -1,0 +1,3 @@
+import { mailbox } from "$lib/server/mail";
+
+export const load = () => ({ mailbox });
