@@ -29,6 +29,8 @@ export default defineConfig(
 		// Without types, which they have only where their own packages are installed.
 		files: ["examples/{sveltekit,nextjs}/**/*.{ts,tsx}"],
 		extends: [tseslint.configs.recommended, tseslint.configs.disableTypeChecked],
+		// Lucia takes the app's types from a global namespace.
+		rules: { "@typescript-eslint/no-namespace": ["error", { allowDeclarations: true }] },
 	},
 	{
 		files: ["**/*.js"],

@@ -24,6 +24,16 @@ export const FRAMEWORKS: readonly Framework[] = [
 		ask: "/?/ask",
 		deadLink: 410,
 	},
+	{
+		name: "nextjs",
+		command: (folder, port) => [
+			join(folder, "node_modules/next/dist/bin/next"),
+			...["start", folder, "--hostname", "127.0.0.1", "--port", String(port)],
+		],
+		ask: "/link",
+		// A page can't choose its status, and that of notFound() is empty without scripts.
+		deadLink: 200,
+	},
 ];
 
 const folderOf = ({ name }: Framework): string =>
@@ -45,7 +55,7 @@ export interface App {
 export const startApp = async (framework: Framework): Promise<App> => {
 	const folder = folderOf(framework);
 	// Vitest's own mode is none that apps are built for.
-	const env = { ...process.env, NODE_ENV: "production" };
+	const env = { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" };
 	// Not the build of the library, which the app's scripts do first: other tests are using it.
 	await run("npm", ["run", "build", "--ignore-scripts", "--prefix", folder], { env });
 	const data = temporaryFolder(framework.name);

@@ -1,0 +1,22 @@
+import { connection } from "next/server";
+import { mailbox } from "../../lib/mail";
+
+export default async function Mailbox() {
+	// Not when the app is built: for each request.
+	await connection();
+	return (
+		<>
+			<h1>Mailbox</h1>
+			{mailbox.length === 0 && <p>No mail yet.</p>}
+			{mailbox.map(({ to, link }) => (
+				<article key={link}>
+					<h2>To {to}</h2>
+					<p>
+						Open this link and press the button to sign in: <a href={link}>{link}</a>
+					</p>
+					<p>It works once, for ten minutes. If you did not ask for it, do nothing.</p>
+				</article>
+			))}
+		</>
+	);
+}

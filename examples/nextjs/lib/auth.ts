@@ -1,0 +1,96 @@
+import { betterSqlite3 } from "@lucia-auth/adapter-sqlite";
+import { idToken } from "@lucia-auth/tokens";
+import Database from "libsql";
+import lucia from "lucia-auth";
+import { nextjs } from "lucia-auth/middleware";
+import { PHASE_PRODUCTION_BUILD } from "next/constants";
+import { cookies } from "next/headers";
+
+/** Where users find the app: links are built from it, never from a request's Host header. */
+export const origin = process.env.ORIGIN ?? "http://localhost:3000";
+
+// A build imports this file, too, and leaves no database behind.
+const building = process.env.NEXT_PHASE === PHASE_PRODUCTION_BUILD;
+const db = new Database(building ? ":memory:" : (process.env.DATABASE ?? "app.db"));
+db.pragma("journal_mode = WAL");
+db.pragma("busy_timeout = 5000");
+db.pragma("foreign_keys = ON");
+db.exec(`
+	CREATE TABLE IF NOT EXISTS auth_user (
+		id TEXT NOT NULL PRIMARY KEY,
+		email TEXT NOT NULL UNIQUE
+	);
+	CREATE TABLE IF NOT EXISTS auth_session (
+		id TEXT NOT NULL PRIMARY KEY,
+		user_id TEXT NOT NULL REFERENCES auth_user (id),
+		active_expires BIGINT NOT NULL,
+		idle_expires BIGINT NOT NULL
+	);
+	CREATE TABLE IF NOT EXISTS auth_key (
+		id TEXT NOT NULL PRIMARY KEY,
+		user_id TEXT NOT NULL REFERENCES auth_user (id),
+		primary_key INTEGER NOT NULL,
+		hashed_password TEXT,
+		expires BIGINT
+	);
+`);
+
+export const auth = lucia({
+	// libsql has the interface of better-sqlite3.
+	adapter: betterSqlite3(db as never),
+	env: origin.startsWith("https:") ? "PROD" : "DEV",
+	middleware: nextjs(),
+	origin: [origin],
+	transformDatabaseUser: ({ id, email }) => ({ userId: id, email }),
+});
+
+declare global {
+	namespace Lucia {
+		type Auth = typeof auth;
+		type UserAttributes = { email: string };
+	}
+}
+
+export const magicLink = idToken(auth, "magic-link", {
+	expiresIn: 60 * 10, // ten minutes
+	storeToken: "hashed",
+	maxTokensPerUser: 3,
+});
+
+const findUserId = (email: string) =>
+	(db.prepare("SELECT id FROM auth_user WHERE email = ?").get(email) as { id: string } | undefined)
+		?.id;
+
+/**
+ * The user of an address, made at first sight: to sign in is also to sign up, so no answer tells
+ * whether an address has an account.
+ */
+export const userIdOf = async (email: string): Promise<string> => {
+	const known = findUserId(email);
+	if (known !== undefined) return known;
+	try {
+		return (await auth.createUser({ primaryKey: null, attributes: { email } })).userId;
+	} catch (error) {
+		// Another request for the same address may have come first.
+		const other = findUserId(email);
+		if (other !== undefined) return other;
+		throw error;
+	}
+};
+
+/** Lucia for the request under way. */
+export const handleRequest = async (request?: Request) => {
+	// Lucia knows the cookies() of Next.js 13, which did not need to be awaited.
+	const store = await cookies();
+	return auth.handleRequest({ cookies: () => store, request });
+};
+
+/**
+ * The address that the browser is signed in with. It only looks: a page can't set the cookie of a
+ * renewed session, so a session ends two weeks and a day after its start.
+ */
+export const signedInAs = async (): Promise<string | undefined> => {
+	const { storedSessionId } = await handleRequest();
+	const signedIn = await auth.getSessionUser(storedSessionId ?? "").catch(() => null);
+	return signedIn?.user.email;
+};

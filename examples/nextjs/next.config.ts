@@ -1,0 +1,21 @@
+import type { NextConfig } from "next";
+
+const headers = {
+	// A link's address holds its token, which no referrer may carry. Not `no-referrer`: browsers then
+	// send `Origin: null` with a form, and Lucia's check of the origin refuses it.
+	"Referrer-Policy": "strict-origin",
+	// No other site can lay the button of a link under somebody's pointer.
+	"Content-Security-Policy": "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+};
+
+export default {
+	poweredByHeader: false,
+	headers: async () => [
+		{
+			source: "/:path*",
+			headers: Object.entries(headers).map(([key, value]) => ({ key, value })),
+		},
+	],
+	// The library is linked from there. An app that installs it from npm needs no such line.
+	turbopack: { root: new URL("../..", import.meta.url).pathname },
+} satisfies NextConfig;
