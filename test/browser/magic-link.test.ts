@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -55,6 +56,10 @@ describe.skipIf(withoutChromium)(name, () => {
 			expect(await heading(page)).toBe("One more step");
 			expect(await page.locator("time").innerText()).toMatch(/^(10 min|9 min 5\d s)$/);
 			await shoot("06-confirm");
+			if (process.env["UPDATE_SCREENSHOT"] && colorScheme === "light") {
+				await page.setViewportSize({ width: 800, height: 480 });
+				await page.screenshot({ path: "docs/demo.png" });
+			}
 
 			await page.getByRole("button", { name: "Sign in" }).click();
 			await page.waitForURL(`${demo.url}/`);
