@@ -1,4 +1,5 @@
 import type { NextConfig } from "next";
+import { fileURLToPath } from "node:url";
 
 const headers = {
 	// A link's address holds its token, which no referrer may carry. Not `no-referrer`: browsers then
@@ -16,6 +17,8 @@ export default {
 			headers: Object.entries(headers).map(([key, value]) => ({ key, value })),
 		},
 	],
+	// A link belongs in no log.
+	logging: { incomingRequests: { ignore: [/^\/sign-in\/./] } },
 	// The library is linked from there. An app that installs it from npm needs no such line.
-	turbopack: { root: new URL("../..", import.meta.url).pathname },
+	turbopack: { root: fileURLToPath(new URL("../..", import.meta.url)) },
 } satisfies NextConfig;

@@ -3,7 +3,7 @@ import { formRoute } from "../../lib/form";
 import { sendLink } from "../../lib/mail";
 
 // What browsers accept in <input type="email">.
-const EMAIL = /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z\d-]{1,63}(\.[a-z\d-]{1,63})*$/;
+const EMAIL = /^(?=.{1,254}$)[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z\d-]{1,63}(\.[a-z\d-]{1,63})*$/;
 
 // Limit how often an address, and a client, may ask.
 export const POST = formRoute(async (fields) => {
