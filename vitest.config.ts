@@ -3,6 +3,9 @@ import { suite } from "./vitest.shared.js";
 export default suite("unit", {
 	include: ["test/**/*.test.ts"],
 	exclude: ["test/{browser,matrix,package,races}/**", "**/node_modules/**"],
+	// Lucia's scrypt takes seconds on a busy machine.
+	testTimeout: 30_000,
+	hookTimeout: 30_000,
 	typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"] },
 	coverage: {
 		provider: "v8",
