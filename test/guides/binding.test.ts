@@ -43,7 +43,7 @@ it("a bound link signs in the browser that requested it, and no other", async ()
 	expect((await browser.post(path)).status).toBe(410);
 });
 
-it("a bound link and one that is not are no good in place of each other", async () => {
+it("a bound link and an unbound one do not work in each other's place", async () => {
 	const email = "kinds@example.com";
 	await guides.createBareUser(email);
 	const browser = guides.browser();

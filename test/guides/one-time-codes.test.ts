@@ -122,7 +122,7 @@ it("after five wrong tries, also at once, the right one does not work, and a new
 	expect((await use(browser, newer)).status).toBe(303);
 });
 
-it("a cookie that says that nothing was tried brings no more tries", async () => {
+it("a cookie that claims fewer tries brings no more", async () => {
 	const email = "cookie@example.com";
 	await guides.createBareUser(email);
 	const browser = guides.browser();
@@ -201,7 +201,7 @@ describe("the browser that requested a code", () => {
 		expect((await use(browser, code)).status).toBe(303);
 	});
 
-	it("can't do without its nonce", async () => {
+	it("must send its nonce", async () => {
 		const email = "nonce@example.com";
 		await guides.createBareUser(email);
 		const browser = guides.browser();
@@ -216,7 +216,7 @@ describe("the browser that requested a code", () => {
 		expect((await use(browser, code)).status).toBe(303);
 	});
 
-	it("can use a code that is late, after it has requested another", async () => {
+	it("can use a late code after it has requested another", async () => {
 		const email = "twice-asked@example.com";
 		await guides.createBareUser(email);
 		const browser = guides.browser();

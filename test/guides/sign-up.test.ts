@@ -50,7 +50,7 @@ it("twenty requests at once for one address create one account and send one mail
 	expect(users(email)).toHaveLength(1);
 });
 
-it("what is no address creates nothing", async () => {
+it("an invalid address creates nothing", async () => {
 	const before = guides.rows();
 	for (const email of ["", "x", "a@b c", "a@b\r\nBcc: c@d"]) {
 		expect((await guides.browser().post("/sign-up", { email })).status).toBe(422);
