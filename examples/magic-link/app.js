@@ -7,15 +7,16 @@ import { checkOrigin } from "./origin.js";
 import { layout } from "./pages/layout.js";
 import { usedLink } from "./pages/link.js";
 import { mailbox } from "./pages/mailbox.js";
-import { badRequest, foreignOrigin, notFound, serverError } from "./pages/message.js";
+import { badRequest, foreignOrigin, notFound, sentRecently, serverError } from "./pages/message.js";
 import { codeRoutes } from "./routes/code.js";
 import { homeRoutes } from "./routes/home.js";
 import { linkRoutes } from "./routes/link.js";
+import { isTokenError } from "./routes/route.js";
 
 /**
- * The app: what each request passes, the routes, and the pages for what goes wrong.
+ * Creates the app: what every request goes through, the routes, and the error pages.
  *
- * How many mails one address or one client may ask for is for the app to limit, not shown here.
+ * The number of mails that one client may request is for you to limit. It is not shown here.
  *
  * @param {Omit<import("./routes/route.js").Context, "send">} options
  */
@@ -23,7 +24,7 @@ export const createApp = (options) => {
 	const { auth, mail, baseUrl, log } = options;
 	const app = express();
 	app.disable("x-powered-by");
-	// Pages are not cached, so nothing asks for a tag of theirs.
+	// Pages are not cached, so nobody asks for their tags.
 	app.disable("etag");
 
 	/** @type {import("./routes/route.js").Context["send"]} */
@@ -50,16 +51,20 @@ export const createApp = (options) => {
 
 	app.use((_request, response) => send(response, 404, notFound()));
 
-	// Four parameters, for that is how Express knows a handler of errors.
+	// Express recognizes an error handler by its four parameters.
 	/** @type {express.ErrorRequestHandler} */
 	const onError = (error, _request, response, next) => {
 		if (response.headersSent) return next(error);
 		if (error instanceof LuciaError && error.message === "AUTH_INVALID_REQUEST") {
 			return send(response, 403, foreignOrigin(baseUrl));
 		}
-		// Express can't decode the token: such a link was never sent.
+		if (isTokenError(error, "ISSUED_RECENTLY")) {
+			response.set("Retry-After", String(error.retryAfter));
+			return send(response, 429, sentRecently(error.retryAfter));
+		}
+		// Express can't decode the token, so this link was never sent.
 		if (error instanceof URIError) return send(response, 410, usedLink());
-		// Such as a body that is too long.
+		// For example, a body that is too long.
 		if (error?.status >= 400 && error.status < 500) {
 			return send(response, error.status, badRequest());
 		}

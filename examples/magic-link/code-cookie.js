@@ -1,37 +1,38 @@
 // @ts-check
 
-const NAME = "code_request";
+/**
+ * The cookie of the browser that requested a code. Over HTTPS, the prefix `__Host-` keeps other hosts of
+ * the same domain from setting it.
+ *
+ * @param {string} baseUrl
+ */
+export const createCodeCookie = (baseUrl) => {
+	const secure = baseUrl.startsWith("https:");
+	const name = secure ? "__Host-code_request" : "code_request";
+	/** @type {import("express").CookieOptions} */
+	const attributes = { httpOnly: true, sameSite: "lax", path: "/", secure };
 
-/** The cookie that the browser that asked for a code holds, for the pages of the code alone. */
-export const codeCookie = {
-	/**
-	 * @param {import("express").Request} request
-	 * @returns {string} its value; empty where there is none
-	 */
-	read: ({ headers }) => {
-		const pairs = (headers.cookie ?? "").split(";").map((pair) => pair.trim().split("="));
-		return pairs.find(([name]) => name === NAME)?.[1] ?? "";
-	},
+	return {
+		/**
+		 * @param {import("express").Request} request
+		 * @returns {string} its value, or an empty string if there is none
+		 */
+		read: ({ headers }) => {
+			const pairs = (headers.cookie ?? "").split(";").map((pair) => pair.trim().split("="));
+			return pairs.find(([key]) => key === name)?.[1] ?? "";
+		},
 
-	/**
-	 * @param {import("express").Response} response
-	 * @param {import("@lucia-auth/tokens").Token} token
-	 * @param {string} baseUrl
-	 */
-	write: (response, token, baseUrl) => {
-		response.cookie(NAME, token.toString(), { ...attributes(baseUrl), expires: token.expiresAt });
-	},
+		/**
+		 * @param {import("express").Response} response
+		 * @param {import("@lucia-auth/tokens").Token} token
+		 */
+		write: (response, token) => {
+			response.cookie(name, token.toString(), { ...attributes, expires: token.expiresAt });
+		},
 
-	/** @param {import("express").Response} response @param {string} baseUrl */
-	clear: (response, baseUrl) => {
-		response.clearCookie(NAME, attributes(baseUrl));
-	},
+		/** @param {import("express").Response} response */
+		clear: (response) => {
+			response.clearCookie(name, attributes);
+		},
+	};
 };
-
-/** @param {string} baseUrl @returns {import("express").CookieOptions} */
-const attributes = (baseUrl) => ({
-	httpOnly: true,
-	sameSite: "lax",
-	path: "/code",
-	secure: baseUrl.startsWith("https:"),
-});

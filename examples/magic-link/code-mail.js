@@ -3,7 +3,7 @@ import { grouped } from "./code.js";
 import { inWords } from "./public/duration.js";
 
 /**
- * The code stands in the text alone: a subject is shown on locked telephones.
+ * The code is in the text only, because locked phones show subjects.
  *
  * @param {string} code
  * @param {number} expiresIn in seconds
@@ -12,12 +12,12 @@ export const codeMail = (code, expiresIn) => ({
 	subject: "Your sign-in code",
 	text: `Hello,
 
-this is your code to sign in:
+your sign-in code is:
 
 ${grouped(code)}
 
-It works once, for ${inWords(expiresIn * 1000)}. Type it where you asked for it, and tell it nobody.
+It works once, for ${inWords(expiresIn * 1000)}. Enter it in the browser where you requested it, and never share it.
 
-If you did not ask for it, you need not do anything: nobody gets in without this code.
+If you did not request it, ignore this mail: nobody can sign in without this code.
 `,
 });

@@ -1,18 +1,18 @@
 // @ts-check
 
-/** In digits: 26 bits. */
+/** In digits. Eight digits are 26 bits. */
 export const CODE_LENGTH = 8;
 
 /**
- * A code as it is shown, in groups of four.
+ * Formats a code for readers, in groups of four.
  *
  * @param {string} code
  */
 export const grouped = (code) => code.replace(/\d{4}(?=\d)/g, "$& ");
 
 /**
- * @param {unknown} input what was typed, with or without blanks and dashes
- * @returns {string | null} the code, or `null` where it can't be one
+ * @param {unknown} input what was entered, with or without spaces and dashes
+ * @returns {string | null} the code, or `null` if it can't be one
  */
 export const normalizeCode = (input) => {
 	if (typeof input !== "string") return null;

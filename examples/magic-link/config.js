@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { MIN_SECRET_LENGTH } from "./secret.js";
 
-/** A setting that can't be used. Its message is for the person who set it. */
+/** A setting that can't be used. The message is for the person who set it. */
 export class ConfigError extends Error {}
 
 /** @param {string} host */
@@ -28,13 +28,13 @@ const readBaseUrl = (value) => {
 	}
 	if (value.replace(/\/$/, "").toLowerCase() !== url.origin) {
 		throw new ConfigError(
-			`BASE_URL must be an origin alone, without path, query, user or default port, such as ${url.origin}`,
+			`BASE_URL must be an origin without path, query, user or default port, such as ${url.origin}`,
 		);
 	}
-	// Browsers send Sec-Fetch-Site, which origin.js needs, to such addresses only. And over plain
-	// HTTP links and session cookies could be read on the way.
+	// Browsers send Sec-Fetch-Site, which origin.js needs, to these addresses only. Over plain HTTP,
+	// links and session cookies could also be read on the way.
 	if (url.protocol === "http:" && !isLoopback(url.hostname)) {
-		throw new ConfigError("BASE_URL must begin with https://, or with http:// on localhost alone");
+		throw new ConfigError("BASE_URL must begin with https://, or on localhost with http://");
 	}
 	return url.origin;
 };
@@ -43,7 +43,7 @@ const readBaseUrl = (value) => {
 const readSmtpUrl = (value) => {
 	const url = URL.canParse(value) ? new URL(value) : null;
 	if (!url || !["smtp:", "smtps:"].includes(url.protocol) || url.hostname === "") {
-		// The value is not repeated: it may hold a password.
+		// The message does not repeat the value, which may contain a password.
 		throw new ConfigError("SMTP_URL must be a URL such as smtps://user:password@mail.example.com");
 	}
 	return value;
@@ -60,13 +60,13 @@ const readMailFrom = (value) => {
 /** @param {string} value */
 const readSecret = (value) => {
 	if (value.length < MIN_SECRET_LENGTH) {
-		throw new ConfigError(`SECRET must have ${MIN_SECRET_LENGTH} random characters or more`);
+		throw new ConfigError(`SECRET must have at least ${MIN_SECRET_LENGTH} random characters`);
 	}
 	return value;
 };
 
 /**
- * Reads the settings. An empty variable counts as not set.
+ * Reads the settings. An empty variable counts as unset.
  *
  * @param {Record<string, string | undefined>} env
  * @throws {ConfigError} a setting can't be used

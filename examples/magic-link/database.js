@@ -3,8 +3,8 @@ import Database from "libsql";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 
-// The tables of Lucia v1, with an e-mail address for each user. UNIQUE on it is what keeps two
-// requests at the same moment from making two users of one address.
+// The tables of Lucia v1, with an email address for each user. It is UNIQUE so that two requests at the
+// same moment can't create two users for one address.
 const SCHEMA = `
 	CREATE TABLE IF NOT EXISTS auth_user (
 		id TEXT NOT NULL PRIMARY KEY,
@@ -28,17 +28,17 @@ const SCHEMA = `
 `;
 
 /**
- * Opens the database, and makes the file, its folder and its tables where they are missing.
+ * Opens the database, and creates the file, its folder and its tables if they are missing.
  *
  * @param {string} file
  */
 export const openDatabase = (file) => {
-	// Sessions and links lie in the file, so the folder is for its owner alone.
+	// The file holds sessions, so only its owner may open the folder.
 	mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
 	const db = new Database(file);
 	db.pragma("journal_mode = WAL");
 	db.pragma("busy_timeout = 5000");
-	// SQLite ignores REFERENCES otherwise, and a token could be issued to a user that is not there.
+	// Otherwise SQLite ignores REFERENCES, and a token could be issued to a user that does not exist.
 	db.pragma("foreign_keys = ON");
 	db.exec(SCHEMA);
 	return db;

@@ -1,7 +1,7 @@
 // @ts-check
 
-// What browsers accept in <input type="email">, by the HTML standard: ASCII, a single @, no blanks,
-// control characters, commas or brackets. So an address is one address and no header of a mail.
+// What browsers accept in <input type="email">, by the HTML standard: ASCII, a single @, no spaces,
+// control characters, commas or brackets. So an address is a single address, and not a mail header.
 const ADDRESS =
 	/^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?)*$/i;
 
@@ -9,8 +9,8 @@ const ADDRESS =
 const MAX_LENGTH = 254;
 
 /**
- * @param {unknown} input what was typed
- * @returns {string | null} the address as it is stored, or `null` where it can't be one
+ * @param {unknown} input what was entered
+ * @returns {string | null} the address as it is stored, or `null` if it can't be one
  */
 export const normalizeEmail = (input) => {
 	if (typeof input !== "string") return null;

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * Names a listed token on a page. What is listed is a digest already, which signs nobody in; a hash
- * of it is of no use to who would compare it with the database either, and shorter.
+ * Names a listed token on a page. What is listed is already a digest, which signs nobody in. A hash of
+ * it is shorter, and can't be compared with the database.
  *
  * @param {import("@lucia-auth/tokens").Token} token
  */

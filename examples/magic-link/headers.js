@@ -22,7 +22,7 @@ export const securityHeaders = (_request, response, next) => {
 };
 
 /**
- * The address of these pages holds a token, or their text does: it must not go out as a referrer.
+ * The URL or the text of these pages contains a token, which must not leak as a referrer.
  *
  * @type {import("express").RequestHandler}
  */

@@ -3,7 +3,7 @@
 /** @type {Record<string, string>} */
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-/** Text that is HTML already. Only `html` makes it. */
+/** Text that is already HTML. Only `html` creates it. */
 export class Html {
 	#text;
 
@@ -26,8 +26,8 @@ const toHtml = (value) => {
 };
 
 /**
- * A template of HTML. Every value is escaped, for text and for quoted attributes, unless it is
- * `Html` itself. Lists are joined; `undefined`, `null` and `false` are left out.
+ * An HTML template. It escapes every value, for text and for quoted attributes, unless the value is
+ * already `Html`. It joins lists, and leaves out `undefined`, `null` and `false`.
  *
  * @param {TemplateStringsArray} strings
  * @param {unknown[]} values

@@ -15,6 +15,6 @@ ${link}
 
 It works once, for ${inWords(expiresIn * 1000)}.
 
-If you did not ask for it, you need not do anything: nobody gets in without this link.
+If you did not request it, ignore this mail: nobody can sign in without this link.
 `,
 });

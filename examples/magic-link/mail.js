@@ -13,11 +13,11 @@ const MAX_MAIL_SIZE = 100_000;
 const MAX_MAILS = 50;
 
 /**
- * A mail server in this process, for the demo alone: whoever may read the inbox may sign in as
- * anyone.
+ * Starts a mail server in this process. It is for the demo only: anyone who can read the inbox can sign
+ * in as anyone.
  */
 const startMailbox = async () => {
-	/** @type {ReceivedMail[]} the newest first */
+	/** @type {ReceivedMail[]} newest first */
 	const inbox = [];
 	const server = new SMTPServer({
 		disabledCommands: ["AUTH", "STARTTLS"],
@@ -40,7 +40,7 @@ const startMailbox = async () => {
 			});
 		},
 	});
-	// A client that breaks off is no reason to stop.
+	// Keep running when a client disconnects.
 	server.on("error", () => {});
 	await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
 	const address = server.server.address();
@@ -51,7 +51,7 @@ const startMailbox = async () => {
 };
 
 /**
- * The way out for mail: over SMTP in any case, to the given server or else to one in this process.
+ * Sends mail over SMTP, to the given server or to one in this process.
  *
  * @param {{ smtpUrl?: string | undefined, from: string }} options
  */
@@ -65,19 +65,19 @@ export const startMail = async ({ smtpUrl, from }) => {
 		disableUrlAccess: true,
 	};
 	const transport = mailbox
-		? // smtp-server lets a new connection wait for 100 ms, and it has no certificate here.
+		? // smtp-server makes a new connection wait for 100 ms, and has no certificate here.
 			createTransport({ ...limits, url: mailbox.url, pool: true, ignoreTLS: true })
 		: createTransport({ ...limits, url: smtpUrl ?? "" });
 
 	return {
-		/** The mails received; `undefined` where they go to a server of the user's. */
+		/** The mails received; `undefined` if they go to another server. */
 		inbox: mailbox?.inbox,
 
 		/** @param {Mail} mail */
 		send: async ({ to, subject, text }) => {
 			await transport.sendMail({
 				from,
-				// Not a string, which could be read as a list of addresses.
+				// A plain string could be read as a list of addresses.
 				to: { name: "", address: to },
 				subject,
 				text,

@@ -9,9 +9,9 @@ const explain = (error, { host, port, dataFile }) => {
 		error?.syscall === "listen" || error?.syscall === "getaddrinfo" ? error.code : undefined
 	) {
 		case "EADDRINUSE":
-			return `Port ${port} is taken. Set PORT to another, such as PORT=${port + 1}`;
+			return `Port ${port} is in use. Set PORT to another, such as PORT=${port + 1}`;
 		case "EACCES":
-			return `Port ${port} needs more rights. Set PORT to another, such as PORT=3000`;
+			return `Port ${port} needs more permissions. Set PORT to another, such as PORT=3000`;
 		case undefined:
 			return `The demo can't start with its data in ${dataFile}: ${error?.message}`;
 		default:
@@ -29,7 +29,7 @@ const main = async () => {
 	const config = readConfig(process.env);
 	const server = await startServer(config).catch((error) => fail(explain(error, config)));
 	console.log(`The demo runs at ${server.url}`);
-	if (server.mailbox) console.log(`Its mails are shown at ${server.mailbox}`);
+	if (server.mailbox) console.log(`See its mail at ${server.mailbox}`);
 
 	/** @type {Promise<void> | undefined} */
 	let stopping;

@@ -1,13 +1,13 @@
 // @ts-check
 
 /**
- * Lets a request that could change something pass only if it comes from the app's own pages, by
- * Lucia's own check of the `Origin` header.
+ * Accepts a request that could change something only from the app's own pages. Lucia checks the
+ * `Origin` header.
  *
- * A page with `Referrer-Policy: no-referrer` makes browsers send `Origin: null` with its forms (Fetch
- * standard, "append a request `Origin` header"), and so do the pages on the link. But `null` is also
- * what a sandboxed frame of an attacker sends. `Sec-Fetch-Site` tells the two apart: the browser sets
- * it, no script can, and it says `same-origin` for the app's own pages alone.
+ * From a page with `Referrer-Policy: no-referrer`, browsers send `Origin: null` with a form (Fetch
+ * standard, "append a request `Origin` header"). The pages of the link are such pages. But an attacker's
+ * sandboxed frame sends `null`, too. `Sec-Fetch-Site` tells the two apart: the browser sets it, no
+ * script can, and it is `same-origin` only for the app's own pages.
  *
  * @param {import("./auth.js").AppAuth["auth"]} auth
  * @param {string} baseUrl
@@ -18,8 +18,7 @@ export const checkOrigin = (auth, baseUrl) => (request, _response, next) => {
 	if (headers.origin === "null" && headers["sec-fetch-site"] === "same-origin") {
 		headers.origin = baseUrl;
 	}
-	// Throws AUTH_INVALID_REQUEST. It is given the configured URL, since the Host header is the
-	// client's word.
+	// Throws AUTH_INVALID_REQUEST. It gets the configured URL, because the client picks the Host header.
 	auth.parseRequestHeaders({
 		method,
 		url: baseUrl,

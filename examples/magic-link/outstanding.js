@@ -4,7 +4,7 @@ import { fingerprint } from "./fingerprint.js";
 /** @typedef {{ kind: "link" | "code", id: string, expiresAt: Date }} Outstanding */
 
 /**
- * A user's links and codes that were sent and not used.
+ * A user's links and codes that were sent and are still unused.
  *
  * @param {Pick<import("./auth.js").AppAuth, "magicLink" | "signInCode">} auth
  */
@@ -32,7 +32,7 @@ export const outstandingTokens = ({ magicLink, signInCode }) => {
 		list: find,
 
 		/**
-		 * Looks among the user's own, so nobody can revoke another's.
+		 * Revokes one of the user's own tokens. Nobody can revoke another user's.
 		 *
 		 * @param {string} userId
 		 * @param {unknown} id

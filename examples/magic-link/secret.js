@@ -2,14 +2,14 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 
-/** What the hashes of codes are worth depends on it: a short one could be found by trying. */
+/** A shorter secret could be guessed, and the hashes of the codes reversed. */
 export const MIN_SECRET_LENGTH = 32;
 
 /**
- * The key of the codes' hashes: a random one in a file of its own that only its owner may read, so
- * that codes stay good when the demo is started anew.
+ * Returns the key for the hashes of the codes: a random one, in a file that only its owner can read, so
+ * that codes still work after a restart.
  *
- * An app in earnest sets `SECRET`: beside the database, it may be stolen with it.
+ * In production, set `SECRET` instead: a secret beside the database can be stolen with it.
  *
  * @param {string} dataFile
  */
@@ -22,7 +22,7 @@ export const secretBeside = (dataFile) => {
 	}
 	const secret = readFileSync(file, "utf8").trim();
 	if (secret.length < MIN_SECRET_LENGTH) {
-		throw new Error(`${file} is too short. Delete it, and a new one is made`);
+		throw new Error(`${file} is too short. Delete it to get a new one`);
 	}
 	return secret;
 };

@@ -6,8 +6,11 @@ import { openDatabase } from "./database.js";
 import { startMail } from "./mail.js";
 import { secretBeside } from "./secret.js";
 
-// How long links and codes are good, in seconds: ten minutes, as ASVS 5.0 6.5.5 has it.
+// How long links and codes work, in seconds: ten minutes, the most that ASVS 5.0 6.5.5 allows.
 const EXPIRES_IN = 60 * 10;
+
+// How long an address waits for another link or code, in seconds.
+const MIN_INTERVAL = 30;
 
 /**
  * Starts the demo.
@@ -15,12 +18,13 @@ const EXPIRES_IN = 60 * 10;
  * @param {object} options
  * @param {string} options.dataFile
  * @param {string} [options.host]
- * @param {number} [options.port] 0 takes a free one
- * @param {string | undefined} [options.baseUrl] the port on localhost by default
- * @param {string | undefined} [options.smtpUrl] a mail server in this process by default
+ * @param {number} [options.port] 0 picks a free one
+ * @param {string | undefined} [options.baseUrl] by default, the port on localhost
+ * @param {string | undefined} [options.smtpUrl] by default, a mail server in this process
  * @param {string | undefined} [options.mailFrom]
- * @param {string | undefined} [options.secret] one that is kept beside the data by default
+ * @param {string | undefined} [options.secret] by default, one that is stored beside the data
  * @param {number} [options.expiresIn] in seconds
+ * @param {number} [options.minInterval] in seconds
  * @param {(message: string) => void} [options.log]
  */
 export const startServer = async ({
@@ -29,6 +33,7 @@ export const startServer = async ({
 	port = 3000,
 	smtpUrl,
 	expiresIn = EXPIRES_IN,
+	minInterval = MIN_INTERVAL,
 	log = console.error,
 	...options
 }) => {
@@ -55,7 +60,7 @@ export const startServer = async ({
 	const address = server.address();
 	const actualPort = typeof address === "object" && address ? address.port : port;
 	const baseUrl = options.baseUrl ?? `http://localhost:${actualPort}`;
-	const auth = createAuth(db, { baseUrl, expiresIn, secret });
+	const auth = createAuth(db, { baseUrl, expiresIn, minInterval, secret });
 	server.on("request", createApp({ auth, mail, baseUrl, expiresIn, log }));
 
 	return {
@@ -64,7 +69,7 @@ export const startServer = async ({
 		mailbox: mail.inbox === undefined ? undefined : `${baseUrl}/mailbox`,
 
 		close: async () => {
-			// Requests under way come to their end, for two seconds.
+			// Requests in progress have two seconds to finish.
 			await new Promise((resolve) => {
 				server.close(resolve);
 				setTimeout(() => server.closeAllConnections(), 2000).unref();

@@ -1,8 +1,7 @@
 // @ts-check
 
 /**
- * Signs a user in: with a new session, that takes the place of the one that the browser had before,
- * of whichever user.
+ * Signs a user in. The new session replaces the one that the browser had before, whoever it belonged to.
  *
  * @param {import("./auth.js").AppAuth["auth"]} auth
  * @param {import("express").Request} request
@@ -18,11 +17,11 @@ export const startSession = async (auth, request, response, userId) => {
 };
 
 /**
- * The address that a browser is signed in with, for one who comes with what was used: the second of
- * a double click, which may have been signed in by the first.
+ * Returns the address that a browser is signed in as. It is for users whose link or code was used: the
+ * second click of a double click may find that the first has signed them in.
  *
- * Not `authRequest.validateUser()`: where the first has just replaced the session that both came
- * with, it would tell the browser to drop its cookie, and with it the new session.
+ * It does not call `authRequest.validateUser()`. If the first click has just replaced the session that
+ * both clicks came with, that would tell the browser to drop its cookie, and with it the new session.
  *
  * @param {import("./auth.js").AppAuth["auth"]} auth
  * @param {import("express").Request} request

@@ -25,7 +25,7 @@ describe.skipIf(withoutChromium)(name, () => {
 
 	const ask = async (page: Page, demo: Demo) => {
 		await page.goto(demo.url);
-		await page.getByLabel("E-mail address").fill(ADA);
+		await page.getByLabel("Email address").fill(ADA);
 		await page.getByRole("button", { name: "Send me a link" }).click();
 	};
 
@@ -37,9 +37,9 @@ describe.skipIf(withoutChromium)(name, () => {
 
 			await page.goto(demo.url);
 			await shoot("01-sign-in");
-			await page.getByLabel("E-mail address").fill("ada at example");
+			await page.getByLabel("Email address").fill("ada at example");
 			await page.getByRole("button", { name: "Send me a link" }).click();
-			expect(await page.getByLabel("E-mail address").inputValue()).toBe("ada at example");
+			expect(await page.getByLabel("Email address").inputValue()).toBe("ada at example");
 			await shoot("02-refused-address");
 			await page.goto(`${demo.url}/mailbox`);
 			await shoot("03-mailbox-empty");
@@ -102,10 +102,10 @@ describe.skipIf(withoutChromium)(name, () => {
 			const field = page.getByLabel("Code of 8 digits");
 
 			await page.goto(demo.url);
-			await page.getByLabel("E-mail address").fill(ADA);
+			await page.getByLabel("Email address").fill(ADA);
 			await page.getByRole("button", { name: "Send me a code" }).click();
 			await page.waitForURL(`${demo.url}/code`);
-			expect(await heading(page)).toBe("Type your code");
+			expect(await heading(page)).toBe("Enter your code");
 			await shoot("1-type");
 
 			// The mailbox in a tab of its own: the code's page stays as it is.
@@ -130,11 +130,11 @@ describe.skipIf(withoutChromium)(name, () => {
 			await shoot("3-wrong");
 			await field.fill(wrong);
 			await page.getByRole("button", { name: "Sign in" }).click();
-			await expect.poll(() => heading(page)).toBe("Ask for a new code");
+			await expect.poll(() => heading(page)).toBe("Request a new code");
 			await shoot("4-too-often");
 
 			await page.getByRole("button", { name: "Send me a new code" }).click();
-			await expect.poll(() => heading(page)).toBe("Type your code");
+			await expect.poll(() => heading(page)).toBe("Enter your code");
 			await mailbox.reload();
 			const [newer = ""] = codesIn(await mailbox.locator("article .text").first().innerText());
 			await field.pressSequentially(newer);
@@ -143,7 +143,7 @@ describe.skipIf(withoutChromium)(name, () => {
 			expect(await heading(page)).toBe("You are signed in");
 
 			await page.goto(`${demo.url}/code`);
-			expect(await heading(page)).toBe("There is no code to type");
+			expect(await heading(page)).toBe("There is no code to enter");
 			await shoot("5-none");
 
 			await page.goto(demo.url);
@@ -170,7 +170,7 @@ describe.skipIf(withoutChromium)(name, () => {
 			await page.getByRole("button", { name: "Sign in" }).click();
 			await expect.poll(() => heading(page)).toBe("This link has expired");
 			await screenshot(page, `${colorScheme}-10-expired-link`);
-			await page.getByLabel("E-mail address").fill(ADA);
+			await page.getByLabel("Email address").fill(ADA);
 			await page.getByRole("button", { name: "Send me a new link" }).click();
 			await expect.poll(() => heading(page)).toBe("Check your mail");
 		});
@@ -222,12 +222,12 @@ describe.skipIf(withoutChromium)(name, () => {
 		};
 
 		await page.goto(demo.url);
-		await tabTo("E-mail address");
+		await tabTo("Email address");
 		await page.keyboard.type("ada");
 		await page.keyboard.press("Enter");
 		// The page that refuses an address puts the focus where it is to be mended.
 		await page.waitForSelector("#email-error");
-		expect((await focused()).label).toBe("E-mail address");
+		expect((await focused()).label).toBe("Email address");
 		await page.keyboard.press("End");
 		await page.keyboard.type("@example.com");
 		await page.keyboard.press("Enter");
@@ -259,11 +259,11 @@ describe.skipIf(withoutChromium)(name, () => {
 		await page.keyboard.press("Enter");
 		await expect.poll(() => heading(page)).toBe("Sign in");
 
-		await tabTo("E-mail address");
+		await tabTo("Email address");
 		await page.keyboard.type(ADA);
 		await tabTo("Send me a code");
 		await page.keyboard.press("Enter");
-		await expect.poll(() => heading(page)).toBe("Type your code");
+		await expect.poll(() => heading(page)).toBe("Enter your code");
 		// The page that asks for a code puts the focus where it is to be typed.
 		expect((await focused()).label).toBe("Code of 8 digits");
 		const [code = ""] = codesIn((await demo.browser().get("/mailbox")).text);
@@ -282,7 +282,7 @@ describe.skipIf(withoutChromium)(name, () => {
 		});
 		const sent = posts(page);
 		await page.goto(demo.url);
-		await page.getByLabel("E-mail address").fill(ADA);
+		await page.getByLabel("Email address").fill(ADA);
 		await page.getByRole("button", { name: "Send me a code" }).click();
 		await page.waitForURL(`${demo.url}/code`);
 		const [code = ""] = codesIn((await demo.browser().get("/mailbox")).text);
@@ -323,7 +323,7 @@ describe.skipIf(withoutChromium)(name, () => {
 		await first.getByRole("button", { name: "Sign in" }).click();
 		await first.waitForURL(`${demo.url}/`);
 		await second.getByRole("button", { name: "Sign in" }).click();
-		await second.getByText("You are signed in already").waitFor();
+		await second.getByText("You are already signed in").waitFor();
 		await screenshot(second, "signed-in-already");
 		await second.getByRole("link", { name: "Go to your page" }).click();
 		await second.waitForURL(`${demo.url}/`);

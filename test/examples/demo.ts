@@ -11,6 +11,8 @@ interface Options {
 	mailFrom?: string;
 	secret?: string;
 	expiresIn?: number;
+	/** In seconds. Tests request mails in quick succession, so it is 0 unless a test sets it. */
+	minInterval?: number;
 }
 
 interface Server {
@@ -22,13 +24,13 @@ interface Server {
 
 const DEMO = new URL("../../examples/magic-link/", import.meta.url);
 
-/** A file of the demo. It is plain JavaScript, so its types are told here. */
+/** Imports a file of the demo. It is plain JavaScript, so the caller gives its types. */
 export const importDemo = async <Module>(file: string): Promise<Module> =>
 	(await import(new URL(file, DEMO).href)) as Module;
 
 export const MAIN = new URL("main.js", DEMO);
 
-/** A folder of its own for a test, gone after it. */
+/** Creates a folder for a test, and deletes it afterwards. */
 export const temporaryFolder = (): string => {
 	const folder = mkdtempSync(join(tmpdir(), "magic-link-"));
 	onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -41,7 +43,7 @@ export interface Answer {
 	readonly text: string;
 }
 
-/** The pages' characters as a reader sees them. */
+/** Returns HTML text as a reader sees it. */
 const unescape = (text: string): string =>
 	text
 		.replaceAll("&lt;", "<")
@@ -120,21 +122,21 @@ export interface Demo extends Server {
 	/** What the demo logged. */
 	readonly logged: string[];
 	browser(): Browser;
-	/** Asks for a link, and takes it out of the mail: its path. */
+	/** Requests a link, takes it out of the mail, and returns its path. */
 	link(email: string): Promise<string>;
-	/** Asks for a code in a browser, and takes it out of the mail, as it is written there. */
+	/** Requests a code in a browser, and takes it out of the mail, as it is written there. */
 	code(email: string, browser?: Browser): Promise<string>;
-	/** A browser that has signed in by a link. */
+	/** A browser that has signed in with a link. */
 	signedIn(email: string): Promise<Browser>;
 	/** All rows of all tables. */
 	rows(): unknown;
 }
 
-/** All links in the mailbox, the newest first. */
+/** All links in the mailbox, newest first. */
 export const linksIn = (mailbox: string): string[] =>
 	[...mailbox.matchAll(/href="([^"]*\/sign-in\/[^"]*)"/g)].map(([, link = ""]) => unescape(link));
 
-/** All codes in the mailbox, the newest first. */
+/** All codes in the mailbox, newest first. */
 export const codesIn = (mailbox: string): string[] =>
 	[...mailbox.matchAll(/^(\d{4} \d{4})$/gm)].map(([, code = ""]) => code);
 
@@ -146,6 +148,7 @@ export const startDemo = async (options: Options = {}): Promise<Demo> => {
 	const logged: string[] = [];
 	const server = await startServer({
 		port: 0,
+		minInterval: 0,
 		...options,
 		dataFile,
 		log: (message: string) => logged.push(message),
@@ -158,14 +161,14 @@ export const startDemo = async (options: Options = {}): Promise<Demo> => {
 	const link = async (email: string): Promise<string> => {
 		await browser().post("/sign-in", { email });
 		const [newest] = linksIn((await browser().get("/mailbox")).text);
-		if (newest === undefined) throw new Error("no mail has come");
+		if (newest === undefined) throw new Error("no mail arrived");
 		return new URL(newest).pathname;
 	};
 
 	const code = async (email: string, asking = browser()): Promise<string> => {
 		await asking.post("/code", { email });
 		const [newest] = codesIn((await browser().get("/mailbox")).text);
-		if (newest === undefined) throw new Error("no mail has come");
+		if (newest === undefined) throw new Error("no mail arrived");
 		return newest;
 	};
 

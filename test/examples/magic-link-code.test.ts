@@ -19,8 +19,8 @@ const wrong = (code: string, by = 1): string =>
 
 const use = (browser: Browser, code: string) => browser.post("/code/use", { code });
 
-describe("sign-in by a code", () => {
-	it("goes from an address over a mail and a typed code to a session", async () => {
+describe("sign-in with a code", () => {
+	it("goes from an address to a mail, a code and a session", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		const asked = await browser.post("/code", { email: ADA });
@@ -28,7 +28,7 @@ describe("sign-in by a code", () => {
 		expect(asked.headers.get("location")).toBe("/code");
 		expect(asked.headers.getSetCookie()).toEqual([
 			expect.stringMatching(
-				/^code_request=\w{43}; Path=\/code; Expires=[^;]*; HttpOnly; SameSite=Lax$/,
+				/^code_request=\w{43}; Path=\/; Expires=[^;]*; HttpOnly; SameSite=Lax$/,
 			),
 		]);
 
@@ -46,31 +46,42 @@ describe("sign-in by a code", () => {
 		expect(used.headers.get("location")).toBe("/");
 		expect(used.headers.getSetCookie()).toEqual([
 			expect.stringMatching(/^auth_session=\w{40}; Path=\/; Expires=.*; HttpOnly; SameSite=Lax$/),
-			expect.stringMatching(/^code_request=; Path=\/code; Expires=Thu, 01 Jan 1970/),
+			expect.stringMatching(/^code_request=; Path=\/; Expires=Thu, 01 Jan 1970/),
 		]);
 		expect((await browser.get("/")).text).toContain(ADA);
 		expect(keyIds(demo.rows())).toEqual([]);
 	});
 
-	it("marks its cookie as secure where the base URL is https", async () => {
+	it("keeps other hosts from setting its cookie if the base URL is https", async () => {
 		const demo = await startDemo({ baseUrl: "https://demo.example" });
-		const answer = await demo.browser().post("/code", { email: ADA });
-		expect(answer.headers.getSetCookie()[0]).toContain("; Secure");
+		const browser = demo.browser();
+		await browser.post("/code", { email: ADA });
+		const asked = await browser.post("/code", { email: ADA });
+		expect(asked.headers.getSetCookie()).toEqual([
+			expect.stringMatching(/^__Host-code_request=\w{43}; Path=\/; .*; Secure; SameSite=Lax$/),
+		]);
+		const [code = ""] = codesIn((await browser.get("/mailbox")).text);
+		const used = await use(browser, code);
+		expect(used.status).toBe(303);
+		expect(used.headers.getSetCookie()[1]).toMatch(/^__Host-code_request=; Path=\/; .*; Secure/);
 	});
 
 	it.each([
 		["as it is in the mail", (code: string) => code],
-		["without a blank", (code: string) => code.replace(" ", "")],
-		["with blanks all over", (code: string) => ` ${[...code].join(" ")}\t`],
+		["without a space", (code: string) => code.replace(" ", "")],
+		["with spaces all over", (code: string) => ` ${[...code].join(" ")}\t`],
 		["with a dash", (code: string) => code.replace(" ", "-")],
-		["with a long dash and a hard blank", (code: string) => `${code.replace(" ", "–")}\u00a0`],
+		[
+			"with a long dash and a non-breaking space",
+			(code: string) => `${code.replace(" ", "–")}\u00a0`,
+		],
 	])("takes the code %s", async (_name, typed) => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		expect((await use(browser, typed(await demo.code(ADA, browser)))).status).toBe(303);
 	});
 
-	it("puts the new session in the place of the one before", async () => {
+	it("replaces the former session", async () => {
 		const demo = await startDemo();
 		const browser = await demo.signedIn(ADA);
 		const former = browser.cookie;
@@ -81,11 +92,12 @@ describe("sign-in by a code", () => {
 		expect((await old.get("/")).text).toContain("<h1>Sign in</h1>");
 	});
 
-	it("goes on with a former code after a new one was asked for", async () => {
+	it("takes the code of the newest request only", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		const codes = [await demo.code(ADA, browser), await demo.code(ADA, browser)];
-		expect((await use(browser, codes[0] ?? "")).status).toBe(303);
+		expect((await use(browser, codes[0] ?? "")).status).toBe(422);
+		expect((await use(browser, codes[1] ?? "")).status).toBe(303);
 	});
 
 	it("gives the same answer whether or not the address has an account", async () => {
@@ -108,12 +120,12 @@ describe("sign-in by a code", () => {
 		expect(answers[1]).toEqual(answers[0]);
 	});
 
-	it("is refused for what is no address, with the code's button first", async () => {
+	it("is refused for an invalid address, with the code's button first", async () => {
 		const demo = await startDemo();
 		const before = demo.rows();
 		const answer = await demo.browser().post("/code", { email: "ada" });
 		expect(answer.status).toBe(422);
-		expect(answer.text).toContain("That is not an e-mail address");
+		expect(answer.text).toContain("That is not an email address");
 		expect(answer.text).toMatch(/<form method="post" action="\/code"[^]*value="ada"/);
 		expect(answer.headers.getSetCookie()).toEqual([]);
 		expect(demo.rows()).toEqual(before);
@@ -131,7 +143,7 @@ describe("sign-in by a code", () => {
 });
 
 describe("a code", () => {
-	it("can be tried five times, and then a new one must be asked for", async () => {
+	it("can be tried five times, and then the user must request a new one", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		const code = await demo.code(ADA, browser);
@@ -144,10 +156,10 @@ describe("a code", () => {
 		for (const typed of [wrong(code, 5), code]) {
 			const answer = await use(browser, typed);
 			expect(answer.status).toBe(410);
-			expect(answer.text).toContain("Ask for a new code");
+			expect(answer.text).toContain("Request a new code");
 			expect(answer.headers.getSetCookie()).toEqual([]);
 		}
-		expect((await browser.get("/code")).text).toContain("Ask for a new code");
+		expect((await browser.get("/code")).text).toContain("Request a new code");
 
 		expect((await use(browser, await demo.code(ADA, browser))).status).toBe(303);
 	});
@@ -160,7 +172,7 @@ describe("a code", () => {
 		expect((await use(browser, code)).status).toBe(410);
 	});
 
-	it("is not taken for tried where what is typed can't be one", async () => {
+	it("loses no try when what is entered can't be one", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		const code = await demo.code(ADA, browser);
@@ -190,29 +202,34 @@ describe("a code", () => {
 		expect(browsers.filter(({ cookie }) => cookie !== undefined)).toHaveLength(1);
 		const again = await use(asking, code);
 		expect(again.status).toBe(410);
-		expect(again.text).toContain("There is no code to type");
+		expect(again.text).toContain("There is no code to enter");
 	});
 
-	it("works in the browser that asked, and neither without its cookie nor with another's", async () => {
+	it("works in the browser that requested it, and neither without its cookie nor with another's", async () => {
 		const demo = await startDemo();
 		const asking = demo.browser();
 		const code = await demo.code(ADA, asking);
 		const stranger = demo.browser();
 		const other = demo.browser();
 		await demo.code(GRACE, other);
+		// One that has requested a code for the same address.
+		const rival = demo.browser();
+		const rivals = await demo.code(ADA, rival);
 		const forger = demo.browser();
-		forger.cookies.set(COOKIE, { value: "x".repeat(43), path: "/code" });
+		forger.cookies.set(COOKIE, { value: "x".repeat(43), path: "/" });
 		for (const browser of [stranger, forger]) {
 			for (let round = 0; round < 6; round++) {
 				const answer = await use(browser, code);
 				expect(answer.status).toBe(410);
-				expect(answer.text).toContain("There is no code to type");
+				expect(answer.text).toContain("There is no code to enter");
 				expect(answer.text).not.toContain(ADA);
 			}
 			expect((await browser.get("/code")).status).toBe(410);
 		}
-		expect((await use(other, code)).status).toBe(422);
+		for (const browser of [other, rival]) expect((await use(browser, code)).status).toBe(422);
+		expect((await use(asking, rivals)).status).toBe(422);
 		expect((await use(asking, code)).status).toBe(303);
+		expect((await use(rival, rivals)).status).toBe(303);
 	});
 
 	it("does not work once it has expired", async () => {
@@ -220,20 +237,20 @@ describe("a code", () => {
 		const browser = demo.browser();
 		const code = await demo.code(ADA, browser);
 		await sleep(310);
-		// The cookie of the first request is gone with its code, and the second has the first code typed.
+		// The request expires with its code.
 		for (const answer of [await browser.get("/code"), await use(browser, code)]) {
 			expect(answer.status).toBe(410);
-			expect(answer.text).toContain("There is no code to type");
+			expect(answer.text).toContain("There is no code to enter");
 			expect(answer.text).toContain("Send me a new code");
 		}
 		const newer = await demo.code(ADA, browser);
 		const late = await use(browser, code);
 		expect(late.status).toBe(422);
-		expect(late.text).toContain("That code has expired");
+		expect(late.text).toContain("That is not the code");
 		expect((await use(browser, newer)).status).toBe(303);
 	});
 
-	it("that has expired before its cookie leads to the page for a new one", async () => {
+	it("that expires before its cookie leads to the page for a new one", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		const code = await demo.code(ADA, browser);
@@ -242,18 +259,18 @@ describe("a code", () => {
 		db.close();
 		for (const answer of [await browser.get("/code"), await use(browser, code)]) {
 			expect(answer.status).toBe(410);
-			expect(answer.text).toContain("Ask for a new code");
+			expect(answer.text).toContain("Request a new code");
 		}
 	});
 
-	it("tells one who sent it twice that they are signed in already", async () => {
+	it("tells users who sent it twice that they are already signed in", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		const code = await demo.code(ADA, browser);
 		await use(browser, code);
 		const again = await use(browser, code);
 		expect(again.status).toBe(410);
-		expect(again.text).toContain("You are signed in already");
+		expect(again.text).toContain("You are already signed in");
 	});
 
 	it("is neither looked at nor changed by GET and HEAD", async () => {
@@ -293,7 +310,7 @@ describe("links and codes", () => {
 		}
 	});
 
-	it("that read as in the database sign nobody in", async () => {
+	it("sign nobody in as they are stored", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		await demo.link(ADA);
@@ -309,16 +326,18 @@ describe("links and codes", () => {
 	it("are five of each at most, the newest", async () => {
 		const demo = await startDemo();
 		const links: string[] = [];
-		const browser = demo.browser();
+		const browsers: Browser[] = [];
 		const codes: string[] = [];
 		for (let round = 0; round < 6; round++) {
 			links.push(await demo.link(ADA));
-			codes.push(await demo.code(ADA, browser));
+			browsers.push(demo.browser());
+			codes.push(await demo.code(ADA, browsers.at(-1)));
 		}
 		expect((await demo.browser().get(links[0] ?? "")).status).toBe(410);
-		expect((await use(browser, codes[0] ?? "")).status).toBe(422);
 		expect((await demo.browser().get(links[1] ?? "")).status).toBe(200);
-		expect((await use(browser, codes[1] ?? "")).status).toBe(303);
+		const [first = demo.browser(), second = demo.browser()] = browsers;
+		expect((await use(first, codes[0] ?? "")).status).toBe(410);
+		expect((await use(second, codes[1] ?? "")).status).toBe(303);
 	});
 
 	it("are listed together and revoked one by one or all at once", async () => {
@@ -349,7 +368,7 @@ describe("links and codes", () => {
 		expect((await demo.browser().get(link)).status).toBe(410);
 	});
 
-	it("go on with the same secret alone", async () => {
+	it("work after a restart with the same secret only", async () => {
 		const first = await startDemo({ secret: "a".repeat(32) });
 		const browser = first.browser();
 		const code = await first.code(ADA, browser);

@@ -1,8 +1,9 @@
 import Database from "libsql";
 import { request } from "node:http";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { importDemo, linksIn, startDemo } from "./demo.js";
+import { Browser, importDemo, linksIn, startDemo, temporaryFolder } from "./demo.js";
 
 const ADA = "ada@example.com";
 const GRACE = "grace@example.com";
@@ -11,7 +12,7 @@ const ids = (home: string): string[] =>
 	[...home.matchAll(/name="id" value="([^"]*)"/g)].map(([, id = ""]) => id);
 
 describe("the story", () => {
-	it("goes from an address over a mail and a button to a session and out of it again", async () => {
+	it("goes from an address to a mail, a button, a session and out of it again", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		expect((await browser.get("/")).text).toContain("<h1>Sign in</h1>");
@@ -51,20 +52,20 @@ describe("the story", () => {
 		expect((await browser.get("/")).text).toContain("<h1>Sign in</h1>");
 	});
 
-	it("takes an address with blanks and capitals for the same address", async () => {
+	it("treats an address with spaces and capitals as the same address", async () => {
 		const demo = await startDemo();
 		await demo.link("  Ada@EXAMPLE.com ");
 		const browser = await demo.signedIn(ADA);
 		expect(ids((await browser.get("/")).text)).toHaveLength(1);
 	});
 
-	it("marks the session cookie as secure where the base URL is https", async () => {
+	it("marks the session cookie as secure if the base URL is https", async () => {
 		const demo = await startDemo({ baseUrl: "https://demo.example" });
 		const answer = await demo.browser().post(await demo.link(ADA));
 		expect(answer.headers.getSetCookie()[0]).toContain("; Secure");
 	});
 
-	it("makes one user of one address that is entered many times at once", async () => {
+	it("creates one user for an address that is entered many times at once", async () => {
 		const demo = await startDemo();
 		const answers = await Promise.all(
 			Array.from({ length: 20 }, () => demo.browser().post("/sign-in", { email: ADA })),
@@ -137,19 +138,19 @@ describe("GET and HEAD on a link", () => {
 });
 
 describe("a link works once", () => {
-	it("and says on every later try that it has been used or is not valid", async () => {
+	it("and says on every later try that it was used or is not valid", async () => {
 		const demo = await startDemo();
 		const link = await demo.link(ADA);
 		expect((await demo.browser().post(link)).status).toBe(303);
 		for (let round = 0; round < 3; round++) {
 			const answer = await demo.browser().post(link);
 			expect(answer.status).toBe(410);
-			expect(answer.text).toContain("It has been used already or is not valid");
+			expect(answer.text).toContain("It was already used or is not valid");
 			expect(answer.text).toContain("Send me a new link");
 			expect(answer.text).not.toContain(ADA);
 			expect(answer.headers.getSetCookie()).toEqual([]);
 		}
-		expect((await demo.browser().get(link)).text).toContain("It has been used already");
+		expect((await demo.browser().get(link)).text).toContain("It was already used");
 	});
 
 	it("for one of twenty that press the button at once", async () => {
@@ -166,14 +167,14 @@ describe("a link works once", () => {
 		expect(sessions).toHaveLength(5);
 	});
 
-	it("and tells one who pressed twice that they are signed in already", async () => {
+	it("and tells users who pressed twice that they are already signed in", async () => {
 		const demo = await startDemo();
 		const browser = demo.browser();
 		const link = await demo.link(ADA);
 		await browser.post(link);
 		const again = await browser.post(link);
 		expect(again.status).toBe(410);
-		expect(again.text).toContain("You are signed in already");
+		expect(again.text).toContain("You are already signed in");
 		expect(again.text).toContain('href="/"');
 	});
 
@@ -190,7 +191,7 @@ describe("a link works once", () => {
 		expect(answer.headers.getSetCookie()).toEqual([]);
 	});
 
-	it("and not at all once it has expired, which has a page of its own", async () => {
+	it("and not at all once it has expired, which has its own page", async () => {
 		const demo = await startDemo({ expiresIn: 0.1 });
 		const link = await demo.link(ADA);
 		await sleep(110);
@@ -209,11 +210,11 @@ describe("a link works once", () => {
 			const demo = await startDemo();
 			const answer = await demo.browser().post(`/sign-in/${token}`);
 			expect(answer.status).toBe(410);
-			expect(answer.text).toContain("It has been used already or is not valid");
+			expect(answer.text).toContain("It was already used or is not valid");
 		},
 	);
 
-	it("and a new one can be asked for from its page", async () => {
+	it("and its page offers a new one", async () => {
 		const demo = await startDemo();
 		const { text } = await demo.browser().post("/sign-in/unknown");
 		expect(text).toMatch(/<form method="post" action="\/sign-in"[^>]*>[^]*name="email"/);
@@ -221,7 +222,7 @@ describe("a link works once", () => {
 });
 
 describe("a session", () => {
-	it("takes the place of the one before", async () => {
+	it("replaces the former one", async () => {
 		const demo = await startDemo();
 		const browser = await demo.signedIn(ADA);
 		const former = browser.cookie;
@@ -232,7 +233,7 @@ describe("a session", () => {
 		expect((await old.get("/")).text).toContain("<h1>Sign in</h1>");
 	});
 
-	it("leaves other links of its user as they are", async () => {
+	it("leaves other links of its user alone", async () => {
 		const demo = await startDemo();
 		const other = await demo.link(ADA);
 		await demo.signedIn(ADA);
@@ -241,7 +242,7 @@ describe("a session", () => {
 });
 
 describe("home", () => {
-	it("lists the outstanding links with the time left, without giving a token away", async () => {
+	it("lists the outstanding links with the time left, without revealing a token", async () => {
 		const demo = await startDemo();
 		const links = [await demo.link(ADA), await demo.link(ADA)];
 		await demo.link(GRACE);
@@ -295,7 +296,7 @@ describe("home", () => {
 		expect((await demo.browser().post(link)).status).toBe(303);
 	});
 
-	it("takes a revocation without a link for nothing", async () => {
+	it("ignores a revocation without a link", async () => {
 		const demo = await startDemo();
 		await demo.link(ADA);
 		const browser = await demo.signedIn(ADA);
@@ -336,7 +337,7 @@ describe("an address", () => {
 		`${"a".repeat(65)}@example.com`,
 		`ada@${"example.".repeat(40)}com`,
 	])(
-		"that is none, %j, is refused, kept in its field, and nothing is stored or sent",
+		"that is not valid, %j, is refused, kept in its field, and nothing is stored or sent",
 		async (email) => {
 			const { html } = await importDemo<{
 				html: (strings: TemplateStringsArray, ...values: unknown[]) => { toString(): string };
@@ -345,14 +346,14 @@ describe("an address", () => {
 			const before = demo.rows();
 			const answer = await demo.browser().post("/sign-in", { email });
 			expect(answer.status).toBe(422);
-			expect(answer.text).toContain("That is not an e-mail address");
+			expect(answer.text).toContain("That is not an email address");
 			expect(answer.text).toContain(html`value="${email}"`.toString());
 			expect(demo.rows()).toEqual(before);
 			expect((await demo.browser().get("/mailbox")).text).toContain("No mail yet");
 		},
 	);
 
-	it("that is missing or given twice is refused", async () => {
+	it("that is missing or sent twice is refused", async () => {
 		const demo = await startDemo();
 		for (const body of ["", "email=a%40b.example&email=c%40d.example"]) {
 			const answer = await demo.browser().send("POST", "/sign-in", {
@@ -382,6 +383,59 @@ describe("an address", () => {
 	});
 });
 
+describe("an address that was just sent a mail", () => {
+	it.each(["/sign-in", "/code"])(
+		"gets no other by %s, and reads how long to wait",
+		async (path) => {
+			const demo = await startDemo({ minInterval: 60 });
+			const first = await demo.browser().post(path, { email: ADA });
+			expect(first.status).toBeLessThan(400);
+			const browser = demo.browser();
+			const again = await browser.post(path, { email: ADA });
+			expect(again.status).toBe(429);
+			const seconds = Number(again.headers.get("retry-after"));
+			expect(seconds).toBeGreaterThan(0);
+			expect(seconds).toBeLessThanOrEqual(60);
+			expect(again.text).toMatch(
+				new RegExp(`request another in\\s+${seconds === 60 ? "1 min" : `${seconds} s`}\\.`),
+			);
+			expect(browser.cookies.size).toBe(0);
+			const mailbox = (await demo.browser().get("/mailbox")).text;
+			expect(mailbox.match(/<article/g)).toHaveLength(1);
+			expect(demo.logged).toEqual([]);
+
+			// Others are not affected, nor is the other kind of mail.
+			expect((await demo.browser().post(path, { email: GRACE })).status).toBe(first.status);
+			const other = path === "/code" ? "/sign-in" : "/code";
+			expect((await demo.browser().post(other, { email: ADA })).status).toBeLessThan(400);
+		},
+	);
+
+	it("gets one again after 30 seconds, by default", async () => {
+		const { startServer } = await importDemo<{
+			startServer: (
+				options: object,
+			) => Promise<{ url: string; port: number; close(): Promise<void> }>;
+		}>("server.js");
+		const dataFile = join(temporaryFolder(), "demo.db");
+		const server = await startServer({ port: 0, dataFile });
+		onTestFinished(() => server.close());
+		const post = () => new Browser(server).post("/sign-in", { email: ADA });
+		expect((await post()).status).toBe(200);
+		expect(Number((await post()).headers.get("retry-after"))).toBeLessThanOrEqual(30);
+		const db = new Database(dataFile);
+		db.prepare("UPDATE auth_key SET expires = expires - 30000 WHERE id LIKE ':% issued'").run();
+		db.close();
+		expect((await post()).status).toBe(200);
+	});
+});
+
+const sentRecently = async () => {
+	const demo = await startDemo({ minInterval: 60 });
+	await demo.link(ADA);
+	return demo.browser().post("/sign-in", { email: ADA });
+};
+
 describe("every page", () => {
 	it("forbids caching, framing and foreign content, and names no software", async () => {
 		const demo = await startDemo();
@@ -393,7 +447,7 @@ describe("every page", () => {
 			"/sent": await browser.post("/sign-in", { email: ADA }),
 			"/refused": await browser.post("/sign-in", { email: "" }),
 			"/none": await browser.get("/none"),
-			"/code asked for": await browser.post("/code", { email: ADA }),
+			"/code requested": await browser.post("/code", { email: ADA }),
 			"/code": await browser.get("/code"),
 			"/code wrong": await browser.post("/code/use", { code: "x" }),
 			"/code none": await demo.browser().get("/code"),
@@ -403,6 +457,7 @@ describe("every page", () => {
 			"/sign-in/%E0%A4%A": await browser.get("/sign-in/%E0%A4%A"),
 			"/foreign": await browser.post(link, {}, { Origin: "https://evil.example" }),
 			"/used": await browser.post(link),
+			"/sent recently": await sentRecently(),
 		};
 		for (const { headers } of Object.values(answers)) {
 			expect(headers.get("cache-control")).toBe("no-store");
@@ -426,7 +481,7 @@ describe("every page", () => {
 		}
 	});
 
-	it("has a language, a title of its own, landmarks, one first heading and no inline script", async () => {
+	it("has a language, its own title, landmarks, one main heading and no inline script", async () => {
 		const demo = await startDemo({ expiresIn: 60 });
 		const link = await demo.link(ADA);
 		const out = demo.browser();
@@ -451,6 +506,7 @@ describe("every page", () => {
 			await out.get(link),
 			await out.get("/sign-in/unknown"),
 			await out.post(link, {}, {}),
+			await sentRecently(),
 		].map(({ text }) => text);
 		for (const text of texts) {
 			expect(text).toMatch(/^<!doctype html>\s*<html lang="en">/);
@@ -463,7 +519,7 @@ describe("every page", () => {
 		expect(new Set(titles).size).toBe(titles.length);
 	});
 
-	it("that is not there is answered with 404, and what is too long with 413", async () => {
+	it("that does not exist is answered with 404, and a body that is too long with 413", async () => {
 		const demo = await startDemo();
 		expect((await demo.browser().get("/none")).status).toBe(404);
 		const long = await demo.browser().post("/sign-in", { email: "a".repeat(5000) });

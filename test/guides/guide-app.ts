@@ -75,42 +75,57 @@ const startSmtp = async () => {
 };
 
 /** All guides as one app, in a process of its own, with a database and a mail server. */
-export const startGuides = async () => {
+export const startGuides = async ({ baseUrl }: { baseUrl?: string } = {}) => {
 	const folder = mkdtempSync(join(tmpdir(), "guides-"));
 	for (const [name, code] of files()) writeFileSync(join(folder, name), code);
 	writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
 	symlinkSync(fileURLToPath(new URL("node_modules", ROOT)), join(folder, "node_modules"));
 
 	const smtp = await startSmtp();
-	const port = await freePort();
-	const url = `http://localhost:${port}`;
 	const dataFile = join(folder, "app.db");
-	const child = spawn(process.execPath, ["main.js"], {
-		cwd: folder,
-		env: {
-			PATH: process.env["PATH"],
-			PORT: String(port),
-			BASE_URL: url,
-			DATA: dataFile,
-			SMTP_URL: smtp.url,
-			SECRET: "a secret of the tests, long enough",
-		},
-	});
-	const ended = once(child, "close");
 	let logged = "";
-	for (const stream of [child.stdout, child.stderr]) {
-		stream.on("data", (chunk: Buffer) => (logged += chunk.toString()));
-	}
-	for (let tries = 0; ; tries++) {
-		const up = await fetch(`http://127.0.0.1:${port}/`).then(
-			() => true,
-			() => false,
-		);
-		if (up) break;
-		if (tries === 200 || child.exitCode !== null) throw new Error(`The guides fail: ${logged}`);
-		await sleep(25);
-	}
 
+	/** Runs Node in the folder of the app. */
+	const run = (args: string[], env: Record<string, string> = {}) => {
+		const child = spawn(process.execPath, args, {
+			cwd: folder,
+			env: {
+				PATH: process.env["PATH"],
+				DATA: dataFile,
+				SMTP_URL: smtp.url,
+				SECRET: "a secret of the tests, long enough",
+				...env,
+			},
+		});
+		for (const stream of [child.stdout, child.stderr]) {
+			stream.on("data", (chunk: Buffer) => (logged += chunk.toString()));
+		}
+		const ended = once(child, "close") as Promise<[code: number | null]>;
+		const stop = async () => {
+			child.kill();
+			await ended;
+		};
+		return { child, ended, stop };
+	};
+
+	/** Starts a process of the app, and waits until it answers. */
+	const serve = async () => {
+		const port = await freePort();
+		const url = baseUrl ?? `http://localhost:${port}`;
+		const { child, stop } = run(["main.js"], { PORT: String(port), BASE_URL: url });
+		for (let tries = 0; ; tries++) {
+			const up = await fetch(`http://127.0.0.1:${port}/`).then(
+				() => true,
+				() => false,
+			);
+			if (up) break;
+			if (tries === 1000 || child.exitCode !== null) throw new Error(`The guides fail: ${logged}`);
+			await sleep(25);
+		}
+		return { url, port, stop };
+	};
+
+	const { url, port, stop } = await serve();
 	const db = new Database(dataFile);
 	db.pragma("busy_timeout = 5000");
 	const auth = lucia({ adapter: betterSqlite3(db as never), env: "DEV" });
@@ -132,7 +147,7 @@ export const startGuides = async () => {
 
 		/** Waits for the next mail, and expects who it goes to. */
 		nextMail: async (to: string): Promise<Mail> => {
-			await expect.poll(() => smtp.mails.length, { timeout: 5000 }).toBeGreaterThan(taken);
+			await expect.poll(() => smtp.mails.length, { timeout: 20_000 }).toBeGreaterThan(taken);
 			const mail = smtp.mails[taken++] as Mail;
 			expect(mail.to).toBe(to);
 			return mail;
@@ -160,6 +175,18 @@ export const startGuides = async () => {
 			return userId;
 		},
 
+		/** Marks a user's address as verified. */
+		verify: (userId: string) => {
+			db.prepare("UPDATE auth_user SET email_verified = 1 WHERE id = ?").run(userId);
+		},
+
+		/** Whether a user can sign in with a password. */
+		works: (email: string, password: string): Promise<boolean> =>
+			auth.useKey("email", email, password).then(
+				() => true,
+				() => false,
+			),
+
 		/** A browser with a session of a user's. */
 		signedIn: async (userId: string): Promise<Browser> => {
 			const own = browser();
@@ -175,12 +202,25 @@ export const startGuides = async () => {
 
 		/** The ids of the keys of all tokens. */
 		tokens: () =>
-			rows()[2]?.flatMap(({ id, expires }) => (expires === null ? [] : [id as string])) ?? [],
+			rows()[2]?.flatMap(({ id, expires }) =>
+				expires === null || String(id).startsWith(":") ? [] : [id as string],
+			) ?? [],
 
 		/** Lets all tokens expire. */
 		expire: () => {
 			db.prepare("UPDATE auth_key SET expires = 1 WHERE expires IS NOT NULL").run();
 		},
+
+		/** Lets the minute pass in which no second mail is sent. */
+		nextMinute: () => {
+			const { changes } = db
+				.prepare("UPDATE auth_key SET expires = 1 WHERE id LIKE ':% issued'")
+				.run();
+			expect(changes).toBeGreaterThan(0);
+		},
+
+		run,
+		serve,
 
 		/** What a mail scanner does, with nothing to show for it. */
 		scan: async (path: string): Promise<Answer> => {
@@ -199,8 +239,7 @@ export const startGuides = async () => {
 		logged: () => logged,
 
 		close: async () => {
-			child.kill();
-			await ended;
+			await stop();
 			db.close();
 			await smtp.close();
 			rmSync(folder, { recursive: true });
@@ -210,8 +249,25 @@ export const startGuides = async () => {
 
 export type Guides = Awaited<ReturnType<typeof startGuides>>;
 
-/** The path of the link in a mail. */
-export const pathIn = ({ text }: Mail): string => new URL(/http\S+/.exec(text)?.[0] ?? "").pathname;
+/** The path of the link in a mail, with its query. */
+export const pathIn = ({ text }: Mail): string => {
+	const { pathname, search } = new URL(/http\S+/.exec(text)?.[0] ?? "");
+	return pathname + search;
+};
+
+/** The code in a mail. */
+export const codeIn = ({ text }: Mail): string => /\d{4} \d{4}/.exec(text)?.[0] ?? "";
+
+/** A code that is not the one given. */
+export const wrong = (code: string, by = 1): string =>
+	String((Number(code.replace(" ", "")) + by) % 1e8).padStart(8, "0");
+
+/** Another browser with the same cookies. */
+export const copyOf = (browser: Browser, guides: Guides): Browser => {
+	const same = guides.browser();
+	for (const [name, cookie] of browser.cookies) same.cookies.set(name, cookie);
+	return same;
+};
 
 export const SIGNED_IN = /^auth_session=\w{40}; Path=\/; Expires=.*; HttpOnly; SameSite=Lax$/;
 

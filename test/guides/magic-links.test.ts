@@ -12,7 +12,7 @@ const ask = async (email: string): Promise<string> => {
 	return pathIn(await guides.nextMail(email));
 };
 
-it("a link leads from an address over a mail and a button to a session", async () => {
+it("a link leads from an address to a mail, a button and a session", async () => {
 	const email = "story@example.com";
 	const userId = await guides.createBareUser(email);
 	expect((await guides.browser().get("/sign-in")).text).toContain('name="email"');
@@ -26,19 +26,22 @@ it("a link leads from an address over a mail and a button to a session", async (
 	const page = await guides.scan(path);
 	expect(page.status).toBe(200);
 	expect(page.text).toContain(`Sign in as ${email}?`);
+	expect(guides.user(userId)).toMatchObject({ email_verified: 0 });
 
 	const answer = await guides.browser().post(path);
 	expect(answer.status).toBe(303);
 	expect(answer.headers.getSetCookie()).toEqual([expect.stringMatching(SIGNED_IN)]);
 	expect(guides.sessions(userId)).toHaveLength(1);
+	expect(guides.user(userId)).toMatchObject({ email_verified: 1 });
 });
 
-it("the new session takes the place of the browser's former one, and the others go on", async () => {
+it("the new session replaces the browser's former one, and the others continue", async () => {
 	const email = "sessions@example.com";
 	const userId = await guides.createBareUser(email);
-	const [elsewhere, stranger] = [await guides.createBareUser("x@example.com"), userId];
+	guides.verify(userId);
+	const elsewhere = await guides.createBareUser("x@example.com");
 	const browser = await guides.signedIn(elsewhere);
-	await guides.signedIn(stranger);
+	await guides.signedIn(userId);
 	const former = guides.sessions(userId);
 	expect((await browser.post(await ask(email))).status).toBe(303);
 	expect(guides.sessions(elsewhere)).toEqual([]);
@@ -46,17 +49,63 @@ it("the new session takes the place of the browser's former one, and the others 
 	expect(guides.sessions(userId)).toHaveLength(2);
 });
 
-it("nothing tells whether an address has an account", async () => {
+it("an account that nobody had verified loses the password and sessions of its creator", async () => {
+	const email = "claimed@example.com";
+	const userId = await guides.createUser(email);
+	await guides.auth.createKey(userId, {
+		type: "persistent",
+		providerId: "other-provider",
+		providerUserId: "eve",
+		password: null,
+	});
+	const creator = await guides.signedIn(userId);
+	const owner = guides.browser();
+	expect((await owner.post(await ask(email))).status).toBe(303);
+
+	expect(guides.user(userId)).toMatchObject({ email_verified: 1 });
+	expect(await guides.works(email, "former password")).toBe(false);
+	expect(await guides.auth.getAllUserKeys(userId)).toEqual([
+		expect.objectContaining({ type: "single_use" }), // the interval
+	]);
+	expect(guides.sessions(userId).map((id) => `auth_session=${id}`)).toEqual([owner.cookie]);
+	expect((await creator.post("/verify-email")).status).toBe(401);
+});
+
+it("a verified account keeps its password", async () => {
+	const email = "verified@example.com";
+	guides.verify(await guides.createUser(email));
+	expect((await guides.browser().post(await ask(email))).status).toBe(303);
+	expect(await guides.works(email, "former password")).toBe(true);
+});
+
+it("nothing tells whether an address has an account, also within the minute", async () => {
 	const email = "known@example.com";
 	const unknown = "unknown@example.com";
 	await guides.createBareUser(email);
+	await guides.createBareUser("next@example.com");
 	const before = guides.rows();
-	const second = await guides.browser().post("/sign-in", { email: unknown });
+	const ofUnknown = seen(await guides.browser().post("/sign-in", { email: unknown }), unknown);
 	expect(guides.rows()).toEqual(before);
-	const first = await guides.browser().post("/sign-in", { email });
-	expect(seen(second, unknown)).toEqual(seen(first, email));
+	const first = seen(await guides.browser().post("/sign-in", { email }), email);
 	await guides.nextMail(email);
+	const second = seen(await guides.browser().post("/sign-in", { email }), email);
+	for (const answer of [first, second]) expect(answer).toEqual(ofUnknown);
+	// The second request sent nothing: the next mail is this one.
+	await ask("next@example.com");
 	expect(guides.mails.filter(({ to }) => to === unknown)).toEqual([]);
+
+	guides.nextMinute();
+	await ask(email);
+});
+
+it("of ten requests for a link at once one sends a mail", async () => {
+	const email = "ten@example.com";
+	await guides.createBareUser(email);
+	await guides.createBareUser("after-ten@example.com");
+	await Promise.all(Array.from({ length: 10 }, () => guides.browser().post("/sign-in", { email })));
+	await guides.nextMail(email);
+	await ask("after-ten@example.com");
+	expect(guides.mails.filter(({ to }) => to === email)).toHaveLength(1);
 });
 
 it("of twenty that press the button at once one is signed in, and nobody after", async () => {
@@ -70,6 +119,19 @@ it("of twenty that press the button at once one is signed in, and nobody after",
 	expect((await guides.scan(path)).status).toBe(410);
 });
 
+it("the second of two clicks reads that it is signed in already, and nobody else does", async () => {
+	const email = "clicks@example.com";
+	await guides.createBareUser(email);
+	const path = await ask(email);
+	const browser = guides.browser();
+	await browser.post(path);
+	const again = await browser.post(path);
+	expect(again.status).toBe(410);
+	expect(again.text).toContain(`You are already signed in as ${email}.`);
+	expect(again.headers.getSetCookie()).toEqual([]);
+	expect((await guides.browser().post(path)).text).not.toContain("signed in");
+});
+
 it("an expired link signs nobody in, and looks like an unknown one", async () => {
 	const email = "late@example.com";
 	const userId = await guides.createBareUser(email);
@@ -81,12 +143,17 @@ it("an expired link signs nobody in, and looks like an unknown one", async () =>
 	expect(pressed.status).toBe(410);
 	for (const answer of [looked, unknown]) expect(seen(answer, "")).toEqual(seen(pressed, ""));
 	expect(guides.sessions(userId)).toEqual([]);
+	expect(guides.user(userId)).toMatchObject({ email_verified: 0 });
 });
 
 it("three links at most are good, and none once one was used", async () => {
 	const email = "four@example.com";
 	await guides.createBareUser(email);
-	const paths = [await ask(email), await ask(email), await ask(email), await ask(email)];
+	const paths: string[] = [];
+	for (let round = 0; round < 4; round++) {
+		paths.push(await ask(email));
+		guides.nextMinute();
+	}
 	const statuses = () =>
 		Promise.all(paths.map(async (path) => (await guides.browser().get(path)).status));
 	expect(await statuses()).toEqual([410, 200, 200, 200]);

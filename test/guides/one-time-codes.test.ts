@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Browser } from "../examples/demo.js";
-import { type Guides, seen, SIGNED_IN, startGuides } from "./guide-app.js";
+import { codeIn, copyOf, type Guides, seen, SIGNED_IN, startGuides, wrong } from "./guide-app.js";
 
 let guides: Guides;
 beforeAll(async () => {
@@ -10,15 +10,12 @@ afterAll(() => guides?.close());
 
 const ask = async (browser: Browser, email: string): Promise<string> => {
 	expect((await browser.post("/code", { email })).status).toBe(303);
-	return /\d{4} \d{4}/.exec((await guides.nextMail(email)).text)?.[0] ?? "";
+	return codeIn(await guides.nextMail(email));
 };
 
 const use = (browser: Browser, code: string) => browser.post("/code/use", { code });
 
-const wrong = (code: string, by = 1): string =>
-	String((Number(code.replace(" ", "")) + by) % 1e8).padStart(8, "0");
-
-it("a code leads from an address over a mail and a form to a session", async () => {
+it("a code leads from an address to a mail, a form and a session", async () => {
 	const email = "story@example.com";
 	const userId = await guides.createBareUser(email);
 	const browser = guides.browser();
@@ -27,7 +24,7 @@ it("a code leads from an address over a mail and a form to a session", async () 
 	expect(asked.headers.get("location")).toBe("/code");
 	expect(asked.headers.getSetCookie()).toEqual([
 		expect.stringMatching(
-			/^pending_address=[\w-]+; Max-Age=3600; Path=\/code; .*; HttpOnly; SameSite=Lax$/,
+			/^code_request=[\w-]{36}\.0\.[\w-]+; Max-Age=3600; Path=\/; .*; HttpOnly; SameSite=Lax$/,
 		),
 	]);
 	const mail = await guides.nextMail(email);
@@ -45,19 +42,20 @@ it("a code leads from an address over a mail and a form to a session", async () 
 	}
 	expect(guides.rows()).toEqual(before);
 
-	const [code = ""] = /\d{4} \d{4}/.exec(mail.text) ?? [];
-	const answer = await use(browser, code);
+	const answer = await use(browser, codeIn(mail));
 	expect(answer.status).toBe(303);
 	const [session, cleared] = answer.headers.getSetCookie();
 	expect(session).toMatch(SIGNED_IN);
-	expect(cleared).toMatch(/^pending_address=; Path=\/code; Expires=Thu, 01 Jan 1970/);
+	expect(cleared).toMatch(/^code_request=; Path=\/; Expires=Thu, 01 Jan 1970/);
 	expect(guides.sessions(userId)).toHaveLength(1);
 	expect(guides.tokens()).toEqual([]);
+	expect(guides.user(userId)).toMatchObject({ email_verified: 1 });
 });
 
-it("the new session takes the place of the browser's former one, and the others go on", async () => {
+it("the new session replaces the browser's former one, and the others continue", async () => {
 	const email = "sessions@example.com";
 	const userId = await guides.createBareUser(email);
+	guides.verify(userId);
 	const other = await guides.createBareUser("other@example.com");
 	const browser = await guides.signedIn(other);
 	await guides.signedIn(userId);
@@ -66,21 +64,39 @@ it("the new session takes the place of the browser's former one, and the others 
 	expect(guides.sessions(userId)).toHaveLength(2);
 });
 
+it("an account that nobody had verified loses the password and sessions of its creator", async () => {
+	const email = "claimed@example.com";
+	const userId = await guides.createUser(email);
+	await guides.signedIn(userId);
+	const owner = guides.browser();
+	await use(owner, await ask(owner, email));
+	expect(guides.user(userId)).toMatchObject({ email_verified: 1 });
+	expect(await guides.works(email, "former password")).toBe(false);
+	expect(guides.sessions(userId).map((id) => `auth_session=${id}`)).toEqual([owner.cookie]);
+});
+
 it("nothing tells whether an address has an account, nor why a code does not work", async () => {
 	const known = "known@example.com";
 	const unknown = "unknown@example.com";
 	await guides.createBareUser(known);
+	await guides.createBareUser("next@example.com");
 	const all = async (email: string) => {
 		const browser = guides.browser();
-		const asked = await browser.post("/code", { email });
+		const answers = [await browser.post("/code", { email })];
 		if (email === known) await guides.nextMail(email);
-		const answers = [asked, await browser.get("/code")];
+		// A second time within the minute, which sends nothing.
+		answers.push(await browser.post("/code", { email }), await browser.get("/code"));
 		for (let round = 0; round < 6; round++) answers.push(await use(browser, "00000000"));
 		return answers.map((answer) => seen(answer, email));
 	};
 	const ofUnknown = await all(unknown);
 	expect(ofUnknown).toEqual(await all(known));
-	expect(ofUnknown.map(({ status }) => status)).toEqual([303, 200, 422, 422, 422, 422, 422, 422]);
+	expect(ofUnknown.map(({ status }) => status)).toEqual([
+		303, 303, 200, 422, 422, 422, 422, 422, 422,
+	]);
+	const tooMany = ofUnknown.slice(3).map(({ text }) => text.includes("five wrong codes"));
+	expect(tooMany).toEqual([false, false, false, false, true, true]);
+	await ask(guides.browser(), "next@example.com");
 	expect(guides.mails.filter(({ to }) => to === unknown)).toEqual([]);
 });
 
@@ -93,13 +109,29 @@ it("after five wrong tries, also at once, the right one does not work, and a new
 	expect((await use(browser, code)).status).toBe(303);
 
 	for (const atOnce of [false, true]) {
+		guides.nextMinute();
 		const again = await ask(browser, email);
 		const tries = Array.from({ length: 5 }, (_, by) => () => use(browser, wrong(again, by + 1)));
 		if (atOnce) await Promise.all(tries.map((run) => run()));
 		else for (const run of tries) await run();
 		expect((await use(browser, again)).status).toBe(422);
 	}
-	expect((await use(browser, await ask(browser, email))).status).toBe(303);
+	guides.nextMinute();
+	const newer = await ask(browser, email);
+	expect((await browser.get("/code")).text).not.toContain("five wrong codes");
+	expect((await use(browser, newer)).status).toBe(303);
+});
+
+it("a cookie that claims fewer tries brings no more", async () => {
+	const email = "cookie@example.com";
+	await guides.createBareUser(email);
+	const browser = guides.browser();
+	const code = await ask(browser, email);
+	for (let by = 1; by <= 5; by++) {
+		const { text } = await use(copyOf(browser, guides), wrong(code, by));
+		expect(text).not.toContain("five wrong codes");
+	}
+	expect((await use(browser, code)).status).toBe(422);
 });
 
 it("of twenty that use it at once one is signed in, and nobody after", async () => {
@@ -107,15 +139,33 @@ it("of twenty that use it at once one is signed in, and nobody after", async () 
 	const userId = await guides.createBareUser(email);
 	const browser = guides.browser();
 	const code = await ask(browser, email);
-	const browsers = Array.from({ length: 20 }, () => {
-		const same = guides.browser();
-		for (const [name, cookie] of browser.cookies) same.cookies.set(name, cookie);
-		return same;
-	});
+	const browsers = Array.from({ length: 20 }, () => copyOf(browser, guides));
 	const answers = await Promise.all(browsers.map((same) => use(same, code)));
 	expect(answers.map(({ status }) => status).sort()).toEqual([303, ...Array<number>(19).fill(422)]);
 	expect(guides.sessions(userId)).toHaveLength(1);
 	expect((await use(browser, code)).status).toBe(422);
+});
+
+it("the second of two clicks reads that it is signed in already, and nobody else does", async () => {
+	const email = "clicks@example.com";
+	await guides.createBareUser(email);
+	const browser = guides.browser();
+	const code = await ask(browser, email);
+	const stranger = copyOf(browser, guides);
+	const early = copyOf(browser, guides);
+	await use(browser, code);
+	// Whether or not the browser has already dropped its cookie.
+	early.cookie = browser.cookie;
+	for (const [second, status] of [
+		[browser, 410],
+		[early, 422],
+	] as const) {
+		const again = await use(second, code);
+		expect(again.status).toBe(status);
+		expect(again.text).toContain(`You are already signed in as ${email}.`);
+	}
+	expect((await use(stranger, code)).text).not.toContain("signed in");
+	expect((await use(guides.browser(), code)).text).not.toContain("signed in");
 });
 
 it("an expired code signs nobody in, and looks like a wrong one", async () => {
@@ -129,19 +179,87 @@ it("an expired code signs nobody in, and looks like a wrong one", async () => {
 	expect(guides.sessions(userId)).toEqual([]);
 });
 
-it("a browser that has not asked is sent to ask, and one that asked for another can't use it", async () => {
-	const email = "mine@example.com";
-	await guides.createBareUser(email);
-	await guides.createBareUser("eve@example.com");
-	const browser = guides.browser();
-	const code = await ask(browser, email);
-	const answer = await use(guides.browser(), code);
-	expect(answer.status).toBe(303);
-	expect(answer.headers.get("location")).toBe("/code");
-	const other = guides.browser();
-	await ask(other, "eve@example.com");
-	expect((await use(other, code)).status).toBe(422);
-	expect((await use(browser, code)).status).toBe(303);
+describe("the browser that requested a code", () => {
+	it("is the only one that can use it", async () => {
+		const email = "mine@example.com";
+		await guides.createBareUser(email);
+		await guides.createBareUser("eve@example.com");
+		const browser = guides.browser();
+		const code = await ask(browser, email);
+		const stranger = await use(guides.browser(), code);
+		expect(stranger.status).toBe(410);
+		expect(stranger.text).toContain("Request a code in this browser first.");
+
+		// One that has requested a code for another address, and one that has for the same.
+		const eve = guides.browser();
+		await ask(eve, "eve@example.com");
+		const rival = guides.browser();
+		guides.nextMinute();
+		const rivals = await ask(rival, email);
+		for (const other of [eve, rival]) expect((await use(other, code)).status).toBe(422);
+		expect((await use(browser, rivals)).status).toBe(422);
+		expect((await use(browser, code)).status).toBe(303);
+	});
+
+	it("must send its nonce", async () => {
+		const email = "nonce@example.com";
+		await guides.createBareUser(email);
+		const browser = guides.browser();
+		const code = await ask(browser, email);
+		const [nonce = "", , address = ""] =
+			browser.cookies.get("code_request")?.value.split(".") ?? [];
+		for (const value of [`.0.${address}`, `x.0.${address}`, `${nonce}x.0.${address}`]) {
+			const forger = guides.browser();
+			forger.cookies.set("code_request", { value, path: "/" });
+			expect((await use(forger, code)).status).toBe(422);
+		}
+		expect((await use(browser, code)).status).toBe(303);
+	});
+
+	it("can use a late code after it has requested another", async () => {
+		const email = "twice-asked@example.com";
+		await guides.createBareUser(email);
+		const browser = guides.browser();
+		const code = await ask(browser, email);
+		await browser.post("/code", { email }); // sends nothing
+		guides.nextMinute();
+		await ask(browser, email);
+		expect((await use(browser, code)).status).toBe(303);
+	});
+
+	it("gets another nonce once it has signed in", async () => {
+		const email = "again@example.com";
+		await guides.createBareUser(email);
+		const browser = guides.browser();
+		const former = copyOf(browser, guides);
+		await use(browser, await ask(browser, email));
+		guides.nextMinute();
+		const code = await ask(browser, email);
+		expect((await use(former, code)).status).toBe(410);
+		expect((await use(browser, code)).status).toBe(303);
+	});
+});
+
+it("over HTTPS no other host can set the cookies", async () => {
+	const secure = await startGuides({ baseUrl: "https://guides.example" });
+	try {
+		const email = "secure@example.com";
+		await secure.createBareUser(email);
+		const browser = secure.browser();
+		const asked = await browser.post("/code", { email });
+		expect(asked.headers.getSetCookie()).toEqual([
+			expect.stringMatching(
+				/^__Host-code_request=.*; Path=\/; .*; HttpOnly; Secure; SameSite=Lax$/,
+			),
+		]);
+		const used = await use(browser, codeIn(await secure.nextMail(email)));
+		expect(used.status).toBe(303);
+		expect(used.headers.getSetCookie()[1]).toMatch(/^__Host-code_request=; Path=\/; .*; Secure/);
+		const linked = await browser.post("/bound-sign-in", { email });
+		expect(linked.headers.getSetCookie()[0]).toMatch(/^__Host-link_request=[\w-]{36};.*; Secure/);
+	} finally {
+		await secure.close();
+	}
 });
 
 it("an address is escaped", async () => {

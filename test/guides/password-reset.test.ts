@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Guides, pathIn, seen, startGuides } from "./guide-app.js";
+import { type Guides, pathIn, seen, SIGNED_IN, startGuides } from "./guide-app.js";
 
 let guides: Guides;
 beforeAll(async () => {
@@ -12,14 +12,9 @@ const ask = async (email: string): Promise<string> => {
 	return pathIn(await guides.nextMail(email));
 };
 
-/** Whether one can sign in with a password. */
-const works = (email: string, password: string): Promise<boolean> =>
-	guides.auth.useKey("email", email, password).then(
-		() => true,
-		() => false,
-	);
+const works = (email: string, password: string) => guides.works(email, password);
 
-it("a link leads to a new password, all sessions end, and a mail tells of it", async () => {
+it("a link leads to a new password, all sessions end, and a mail reports it", async () => {
 	const email = "story@example.com";
 	const userId = await guides.createUser(email);
 	const browser = await guides.signedIn(userId);
@@ -51,6 +46,7 @@ it("a link leads to a new password, all sessions end, and a mail tells of it", a
 	expect(await works(email, "former password")).toBe(false);
 	expect(guides.sessions(userId)).toEqual([]);
 	expect((await guides.nextMail(email)).subject).toBe("Your password was changed");
+	expect(guides.user(userId)).toMatchObject({ email_verified: 1 });
 
 	expect(guides.tokens()).toEqual([]);
 	expect((await guides.browser().post(signIn)).status).toBe(410);
@@ -59,7 +55,7 @@ it("a link leads to a new password, all sessions end, and a mail tells of it", a
 	expect(await works(email, "a new password")).toBe(true);
 });
 
-it("nothing tells whether an address has an account or a password", async () => {
+it("nothing tells whether an address has an account or a password, also within the minute", async () => {
 	const email = "known@example.com";
 	await guides.createUser(email);
 	await guides.createBareUser("bare@example.com");
@@ -72,12 +68,16 @@ it("nothing tells whether an address has an account or a password", async () => 
 	}
 	expect(guides.rows()).toEqual(before);
 	const known = seen(await guides.browser().post("/reset-password", { email }), email);
-	for (const answer of answers) expect(answer).toEqual(known);
 	await guides.nextMail(email);
+	answers.push(seen(await guides.browser().post("/reset-password", { email }), email));
+	for (const answer of answers) expect(answer).toEqual(known);
+	// The second request sent nothing: the next mail is this one.
+	await guides.createUser("next@example.com");
+	await ask("next@example.com");
 	expect(guides.mails.filter(({ to }) => others.includes(to))).toEqual([]);
 });
 
-it("of many that choose a password at once one has its way", async () => {
+it("of many that choose a password at once one succeeds", async () => {
 	const email = "twice@example.com";
 	const userId = await guides.createUser(email);
 	const path = await ask(email);
@@ -103,10 +103,12 @@ it("the password of a user whose address has changed is found by the user", asyn
 	await guides.nextMail("now@example.com");
 });
 
-it("a new link takes the former's place", async () => {
+it("a new link replaces the former one", async () => {
 	const email = "again@example.com";
 	await guides.createUser(email);
-	const [first, second] = [await ask(email), await ask(email)];
+	const first = await ask(email);
+	guides.nextMinute();
+	const second = await ask(email);
 	expect((await guides.browser().get(first)).status).toBe(410);
 	expect((await guides.browser().get(second)).status).toBe(200);
 });
@@ -119,6 +121,79 @@ it("an expired link shows no form and changes no password", async () => {
 	expect((await guides.scan(path)).status).toBe(410);
 	expect((await guides.browser().post(path, { password: "a new password" })).status).toBe(410);
 	expect(await works(email, "former password")).toBe(true);
+});
+
+it("an account that nobody had verified loses every other way to sign in", async () => {
+	const email = "claimed@example.com";
+	const userId = await guides.createUser(email);
+	await guides.auth.createKey(userId, {
+		type: "persistent",
+		providerId: "other-provider",
+		providerUserId: "eve",
+		password: null,
+	});
+	await guides.browser().post(await ask(email), { password: "a new password" });
+	const keys = await guides.auth.getAllUserKeys(userId);
+	expect(keys.flatMap((key) => (key.type === "persistent" ? [key.providerId] : []))).toEqual([
+		"email",
+	]);
+	expect(await works(email, "a new password")).toBe(true);
+	await guides.nextMail(email);
+});
+
+it("a link whose password was deleted since looks like any other that does not work", async () => {
+	const email = "gone@example.com";
+	const userId = await guides.createUser(email);
+	const path = await ask(email);
+	await guides.browser().post("/sign-in", { email });
+	await guides.browser().post(pathIn(await guides.nextMail(email)));
+	expect((await guides.scan(path)).status).toBe(410);
+	expect((await guides.browser().post(path, { password: "a new password" })).status).toBe(410);
+	expect(await works(email, "a new password")).toBe(false);
+	expect(guides.sessions(userId)).toHaveLength(1);
+});
+
+it("the ordinary change revokes outstanding resets, and ends all other sessions", async () => {
+	const email = "change@example.com";
+	const userId = await guides.createUser(email);
+	const browser = await guides.signedIn(userId);
+	const other = await guides.signedIn(userId);
+	const path = await ask(email);
+	const change = (current: string, password: string) =>
+		browser.post("/change-password", { current, password });
+	const page = await browser.get("/change-password");
+	expect(page.text).toContain('autocomplete="current-password"');
+
+	// What is refused changes nothing.
+	const fields = { current: "former password", password: "a new password" };
+	expect((await guides.browser().post("/change-password", fields)).status).toBe(401);
+	for (const refused of [
+		await change("wrong", "a new password"),
+		await change("", "a new password"),
+	]) {
+		expect(refused.status).toBe(422);
+		expect(refused.text).toContain("Your current password is wrong.");
+	}
+	expect((await change("former password", "1234567")).status).toBe(422);
+	expect((await guides.scan(path)).status).toBe(200);
+
+	const changed = await change("former password", "a new password");
+	expect(changed.status).toBe(200);
+	expect(changed.headers.getSetCookie()).toEqual([expect.stringMatching(SIGNED_IN)]);
+	expect((await guides.nextMail(email)).subject).toBe("Your password was changed");
+	expect(guides.sessions(userId).map((id) => `auth_session=${id}`)).toEqual([browser.cookie]);
+	expect((await other.post("/verify-email")).status).toBe(401);
+
+	expect((await guides.scan(path)).status).toBe(410);
+	expect((await guides.browser().post(path, { password: "eve's password" })).status).toBe(410);
+	expect(await works(email, "a new password")).toBe(true);
+});
+
+it("nobody changes a password that the account does not have", async () => {
+	const browser = await guides.signedIn(await guides.createBareUser("none@example.com"));
+	const fields = { current: "", password: "a new password" };
+	expect((await browser.post("/change-password", fields)).status).toBe(422);
+	expect(await works("none@example.com", "a new password")).toBe(false);
 });
 
 it("nothing was logged", () => {

@@ -3,7 +3,7 @@ import { html } from "../html.js";
 import { timeLeft } from "../public/duration.js";
 
 /**
- * The time left, which the browser counts down.
+ * The time left. The browser counts it down.
  *
  * @param {Date} expiresAt
  */

@@ -3,12 +3,11 @@ import { CODE_LENGTH } from "../code.js";
 import { html } from "../html.js";
 import { inWords } from "../public/duration.js";
 import { emailForm } from "./email-form.js";
-import { signedInAlready } from "./sign-in.js";
+import { alreadySignedIn } from "./sign-in.js";
 
 const PROBLEMS = {
 	malformed: `A code has ${CODE_LENGTH} digits.`,
-	wrong: "That is not the code. Look at the newest mail and type it again.",
-	expired: "That code has expired. Type the one in the newest mail.",
+	wrong: "That is not the code. Check the newest mail and enter it again.",
 };
 
 /** @typedef {keyof typeof PROBLEMS} Problem */
@@ -25,12 +24,12 @@ const newCodeForm = (email, look) =>
  * @param {object} options
  * @param {number} options.expiresIn in seconds
  * @param {boolean} options.mailbox
- * @param {Problem} [options.problem] why the code that was typed is refused
+ * @param {Problem} [options.problem] why the code that was entered is refused
  */
-export const typeCode = (email, { expiresIn, mailbox, problem }) => ({
-	title: problem === undefined ? "Type your code" : "Error: Type your code",
+export const enterCode = (email, { expiresIn, mailbox, problem }) => ({
+	title: problem === undefined ? "Enter your code" : "Error: Enter your code",
 	main: html`<div class="card">
-		<h1>Type your code</h1>
+		<h1>Enter your code</h1>
 		<p>
 			It is on its way to <strong>${email}</strong>, and works once, for
 			${inWords(expiresIn * 1000)}.
@@ -62,17 +61,17 @@ export const typeCode = (email, { expiresIn, mailbox, problem }) => ({
 });
 
 /**
- * No code is left to try: this is what five wrong ones lead to, too.
+ * There is no code left to try. Five wrong codes lead here, too.
  *
  * @param {string} email
  */
 export const noCodeLeft = (email) => ({
-	title: "Ask for a new code",
+	title: "Request a new code",
 	main: html`<div class="card">
-		<h1>Ask for a new code</h1>
+		<h1>Request a new code</h1>
 		<p>
-			No code for <strong>${email}</strong> can be used any more. A code works once, for a short
-			time, and not after five wrong tries.
+			No code for <strong>${email}</strong> works any more. A code works once, for a short time, and
+			not after five wrong tries.
 		</p>
 		${newCodeForm(email)}
 		<p><a href="/">Use another address</a></p>
@@ -80,18 +79,18 @@ export const noCodeLeft = (email) => ({
 });
 
 /**
- * This browser has not asked for a code, or has used it, or too long ago.
+ * This browser has not requested a code, has already used it, or requested it too long ago.
  *
- * @param {string} [signedInAs] the user that the browser is signed in as
+ * @param {string} [signedInAs] the address that the browser is signed in as
  */
-export const notAsked = (signedInAs) => ({
-	title: "There is no code to type",
+export const notRequested = (signedInAs) => ({
+	title: "There is no code to enter",
 	main: html`<div class="card">
-		<h1>There is no code to type</h1>
-		<p>A code works once, for a short time, and in the browser that asked for it.</p>
+		<h1>There is no code to enter</h1>
+		<p>A code works once, for a short time, and only in the browser that requested it.</p>
 		${
 			signedInAs !== undefined
-				? signedInAlready(signedInAs)
+				? alreadySignedIn(signedInAs)
 				: emailForm({ first: "code", label: "Send me a new code" })
 		}
 	</div>`,

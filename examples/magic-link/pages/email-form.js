@@ -2,7 +2,7 @@
 import { html } from "../html.js";
 
 /**
- * The two ways in: the path that an address is sent to, and what its button says.
+ * The two ways to sign in: the path that receives the address, and the label of its button.
  *
  * @type {Record<"link" | "code", { action: string, label: string }>}
  */
@@ -12,18 +12,18 @@ const WAYS = {
 };
 
 /**
- * Asks for an address, to send a link or a code to. Both buttons belong to one form, so that an
- * address is typed once; the Enter key presses the first.
+ * Asks for the address to send a link or a code to. Both buttons belong to one form, so that users
+ * type their address once. The Enter key presses the first button.
  *
  * @param {object} [options]
- * @param {string | undefined} [options.refused] what was typed and is no address
- * @param {"link" | "code"} [options.first] the way whose button comes first
- * @param {string | undefined} [options.label] what the first button says
+ * @param {string | undefined} [options.refused] what was entered and is not an address
+ * @param {"link" | "code"} [options.first] which button comes first
+ * @param {string | undefined} [options.label] the label of the first button
  */
 export const emailForm = ({ refused, first = "link", label = WAYS[first].label } = {}) => {
 	const other = WAYS[first === "link" ? "code" : "link"];
 	return html`<form method="post" action="${WAYS[first].action}" novalidate>
-		<label for="email">E-mail address</label>
+		<label for="email">Email address</label>
 		<input
 			id="email"
 			name="email"
@@ -40,7 +40,7 @@ export const emailForm = ({ refused, first = "link", label = WAYS[first].label }
 		${
 			refused !== undefined &&
 			html`<p class="error" id="email-error">
-				That is not an e-mail address. It should look like <code>you@example.com</code>.
+				That is not an email address. It should look like <code>you@example.com</code>.
 			</p>`
 		}
 		<button>${label}</button>

@@ -35,7 +35,7 @@ export const home = (email, tokens) => ({
 		</div>
 		<section class="card" aria-labelledby="outstanding">
 			<h2 id="outstanding">Outstanding links and codes</h2>
-			<p>They were sent to you and not used. Whoever has one can sign in as you.</p>
+			<p>They were sent to you and are still unused. Anyone who has the link can sign in as you.</p>
 			${
 				tokens.length === 0
 					? html`<p class="empty">There are none.</p>`

@@ -6,10 +6,10 @@ import { Html, html } from "../html.js";
 const DOCTYPE = new Html("<!doctype html>");
 
 /**
- * What all pages have around them.
+ * The frame that all pages share.
  *
  * @param {Page} page
- * @param {{ mailbox: boolean }} options whether there is a mailbox to go to
+ * @param {{ mailbox: boolean }} options whether the demo has a mailbox
  */
 export const layout = ({ title, main, wide = false }, { mailbox }) =>
 	html`${DOCTYPE}

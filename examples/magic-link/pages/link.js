@@ -3,7 +3,7 @@ import { html } from "../html.js";
 import { inWords } from "../public/duration.js";
 import { clock } from "./clock.js";
 import { emailForm } from "./email-form.js";
-import { signedInAlready } from "./sign-in.js";
+import { alreadySignedIn } from "./sign-in.js";
 
 /** @param {string} email @param {number} expiresIn in seconds @param {boolean} mailbox */
 export const linkSent = (email, expiresIn, mailbox) => ({
@@ -21,7 +21,7 @@ export const linkSent = (email, expiresIn, mailbox) => ({
 });
 
 /**
- * Says who will be signed in, lest somebody presses the button on a link that another has sent them.
+ * Shows whose account the link opens, in case somebody sends a user a link of their own.
  *
  * @param {string} email
  * @param {import("@lucia-auth/tokens").Token} token
@@ -36,15 +36,15 @@ export const confirm = (email, token) => ({
 	</div>`,
 });
 
-/** @param {string} [signedInAs] the user that the browser is signed in as */
+/** @param {string} [signedInAs] the address that the browser is signed in as */
 export const usedLink = (signedInAs) => ({
 	title: "This link does not work",
 	main: html`<div class="card">
 		<h1>This link does not work</h1>
-		<p>It has been used already or is not valid. A link works once only.</p>
+		<p>It was already used or is not valid. A link works only once.</p>
 		${
 			signedInAs !== undefined
-				? signedInAlready(signedInAs)
+				? alreadySignedIn(signedInAs)
 				: emailForm({ label: "Send me a new link" })
 		}
 	</div>`,
@@ -54,7 +54,7 @@ export const expiredLink = () => ({
 	title: "This link has expired",
 	main: html`<div class="card">
 		<h1>This link has expired</h1>
-		<p>Its time is over, and it was not used. Get a new one:</p>
+		<p>It was not used in time. Request a new one:</p>
 		${emailForm({ label: "Send me a new link" })}
 	</div>`,
 });

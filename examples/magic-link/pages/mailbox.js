@@ -15,11 +15,11 @@ export const mailbox = (mails, baseUrl) => ({
 	title: "Mailbox",
 	wide: true,
 	main: html`<h1>Mailbox</h1>
-		<p>All mail that the demo has sent since it was started, the newest first.</p>
+		<p>All mail that the demo has sent since it started, newest first.</p>
 		${
 			mails.length === 0 &&
 			html`<div class="card">
-				<p class="empty">No mail yet. <a href="/">Ask for a link or a code</a>.</p>
+				<p class="empty">No mail yet. <a href="/">Request a link or a code</a>.</p>
 			</div>`
 		}
 		${mails.map(

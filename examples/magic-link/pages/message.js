@@ -1,5 +1,6 @@
 // @ts-check
 import { html } from "../html.js";
+import { inWords } from "../public/duration.js";
 
 /** @param {string} title @param {unknown} text */
 const message = (title, text) => ({
@@ -17,17 +18,31 @@ export const foreignOrigin = (baseUrl) => ({
 	main: html`<div class="card">
 		<h1>This request was refused</h1>
 		<p>
-			It did not come from <code>${baseUrl}</code>, so nothing was changed. Open that address and
-			try again.
+			It did not come from <code>${baseUrl}</code>, so nothing changed. Open that address and try
+			again.
 		</p>
 		<p><a class="button" href="${baseUrl}/">Open ${baseUrl}</a></p>
 	</div>`,
 });
 
-export const badRequest = () =>
-	message("This request can't be read", "Something in it is malformed or too long.");
+/** @param {number} retryAfter in seconds */
+export const sentRecently = (retryAfter) => ({
+	title: "Check your mail first",
+	main: html`<div class="card">
+		<h1>Check your mail first</h1>
+		<p>
+			A mail was sent to this address a moment ago. You can request another in
+			${inWords(retryAfter * 1000)}.
+		</p>
+		<p><a class="button" href="/">Go to the start page</a></p>
+		<p><a href="/code">Enter a code</a></p>
+	</div>`,
+});
 
-export const notFound = () => message("There is no such page", "The address may be mistyped.");
+export const badRequest = () =>
+	message("This request can't be read", "Part of it is malformed or too long.");
+
+export const notFound = () => message("There is no such page", "Check the address for typos.");
 
 export const serverError = () =>
-	message("Something went wrong", "The fault is ours, not yours. Please try again in a while.");
+	message("Something went wrong", "This is our fault, not yours. Please try again later.");

@@ -4,16 +4,14 @@ import { emailForm } from "./email-form.js";
 
 /**
  * @param {object} [options]
- * @param {string} [options.refused] what was typed and is no address
- * @param {"link" | "code"} [options.first] the way whose button comes first
+ * @param {string} [options.refused] what was entered and is not an address
+ * @param {"link" | "code"} [options.first] which button comes first
  */
 export const signIn = ({ refused, first } = {}) => ({
 	title: refused === undefined ? "Sign in" : "Error: Sign in",
 	main: html`<div class="card">
 		<h1>Sign in</h1>
-		<p>
-			No password needed. Enter your address, and get a link that signs you in or a code to type.
-		</p>
+		<p>No password needed. Enter your address to get a sign-in link or a code.</p>
 		${emailForm({ refused, ...(first && { first }) })}
 	</div>`,
 });
@@ -23,17 +21,16 @@ export const mailFailed = (email, kind) => ({
 	title: "The mail could not be sent",
 	main: html`<div class="card">
 		<h1>The mail could not be sent</h1>
-		<p>We could not send a ${kind} to <strong>${email}</strong>. Please try again in a while.</p>
+		<p>We could not send a ${kind} to <strong>${email}</strong>. Please try again in a minute.</p>
 		${emailForm({ first: kind, label: "Try again" })}
 	</div>`,
 });
 
 /**
- * What somebody sees whose link or code was used, and who may have used it themselves: the second of
- * a double click, say.
+ * For users whose link or code was used, possibly by themselves: with a double click, for example.
  *
  * @param {string} signedInAs
  */
-export const signedInAlready = (signedInAs) =>
-	html`<p class="notice">You are signed in already, as <strong>${signedInAs}</strong>.</p>
+export const alreadySignedIn = (signedInAs) =>
+	html`<p class="notice">You are already signed in as <strong>${signedInAs}</strong>.</p>
 		<p><a class="button" href="/">Go to your page</a></p>`;

@@ -1,8 +1,8 @@
 /* global document, window, setInterval */
-// What the pages can do without, and is nicer to have: nothing here is needed to sign in.
+// Progressive enhancement: signing in works without it.
 import { timeLeft } from "./duration.js";
 
-// The time left counts down. The server says how much is left, so that a wrong clock does no harm.
+// Counts down the time left. The server says how much is left, so a wrong clock does no harm.
 const loadedAt = Date.now();
 const clocks = document.querySelectorAll("[data-milliseconds-left]");
 const tick = () => {
@@ -13,8 +13,8 @@ const tick = () => {
 };
 if (clocks.length > 0) setInterval(tick, 1000);
 
-// A form is sent once: the second click of a double click would come too late for a link. The button
-// is not disabled, which would take the focus from it.
+// Sends a form once: the second click of a double click would find the link used. The button is not
+// disabled, because it would lose the focus.
 document.addEventListener("submit", (event) => {
 	const form = event.target;
 	if (form.ariaBusy === "true") {
@@ -25,7 +25,7 @@ document.addEventListener("submit", (event) => {
 	event.submitter?.setAttribute("aria-disabled", "true");
 });
 
-// A page that the back button brings back as it was left can send its forms again.
+// A page that the back button restores can send its forms again.
 window.addEventListener("pageshow", (event) => {
 	if (!event.persisted) return;
 	for (const form of document.forms) {

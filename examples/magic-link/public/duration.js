@@ -1,5 +1,5 @@
 /**
- * A span of time in words, rounded down to whole seconds. The server and the browser both use it.
+ * Formats a duration in words, rounded down to whole seconds. Both the server and the browser use it.
  *
  * @param {number} milliseconds
  */

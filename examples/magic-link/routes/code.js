@@ -1,26 +1,27 @@
 // @ts-check
 import { LuciaTokenError } from "@lucia-auth/tokens";
 import { Router } from "express";
-import { codeCookie } from "../code-cookie.js";
+import { createCodeCookie } from "../code-cookie.js";
 import { codeMail } from "../code-mail.js";
 import { normalizeCode } from "../code.js";
 import { normalizeEmail } from "../email.js";
-import { noCodeLeft, notAsked, typeCode } from "../pages/code.js";
+import { enterCode, noCodeLeft, notRequested } from "../pages/code.js";
 import { mailFailed, signIn } from "../pages/sign-in.js";
 import { signedInAs, startSession } from "../session.js";
-import { isTokenError, route, sendMail } from "./route.js";
+import { route, sendMail } from "./route.js";
 
 /**
- * Sign-in by a code.
+ * Sign-in with a code.
  *
  * @param {import("./route.js").Context} context
  */
 export const codeRoutes = (context) => {
 	const { auth, signInCode, codeRequest, userIdOf } = context.auth;
 	const { mail, baseUrl, expiresIn, send } = context;
+	const codeCookie = createCodeCookie(baseUrl);
 	const router = Router();
 
-	/** The user that this browser has asked for a code for. @param {import("express").Request} request */
+	/** The user for whom this browser requested a code. @param {import("express").Request} request */
 	const pendingUser = async (request) => {
 		try {
 			const { userId } = await codeRequest.getToken(codeCookie.read(request));
@@ -37,7 +38,7 @@ export const codeRoutes = (context) => {
 
 	/** @param {string} email @param {import("../pages/code.js").Problem} [problem] */
 	const codePage = (email, problem) =>
-		typeCode(email, { expiresIn, mailbox: mail.inbox !== undefined, ...(problem && { problem }) });
+		enterCode(email, { expiresIn, mailbox: mail.inbox !== undefined, ...(problem && { problem }) });
 
 	router.post(
 		"/code",
@@ -48,14 +49,16 @@ export const codeRoutes = (context) => {
 				return send(response, 422, signIn({ refused: String(typed ?? ""), first: "code" }));
 			}
 			const userId = await userIdOf(email);
-			const code = await signInCode.issue(userId);
+			const requested = await codeRequest.issue(userId);
+			const code = await signInCode.issue(userId, { boundTo: requested.toString() });
 			if (!(await sendMail(context, { to: email, ...codeMail(code.toString(), expiresIn) }))) {
 				await signInCode.invalidate(code, userId);
+				await codeRequest.invalidate(requested);
 				return send(response, 503, mailFailed(email, "code"));
 			}
-			// The former request of this browser is of no use any more.
+			// This browser's former request is over, and with it the code that is bound to it.
 			await codeRequest.invalidate(codeCookie.read(request));
-			codeCookie.write(response, await codeRequest.issue(userId), baseUrl);
+			codeCookie.write(response, requested);
 			response.redirect(303, "/code");
 		}),
 	);
@@ -64,7 +67,7 @@ export const codeRoutes = (context) => {
 		"/code",
 		route(async (request, response) => {
 			const user = await pendingUser(request);
-			if (!user) return send(response, 410, notAsked());
+			if (!user) return send(response, 410, notRequested());
 			if (!(await hasCode(user.userId))) return send(response, 410, noCodeLeft(user.email));
 			send(response, 200, codePage(user.email));
 		}),
@@ -75,23 +78,22 @@ export const codeRoutes = (context) => {
 		route(async (request, response) => {
 			const user = await pendingUser(request);
 			if (!user) {
-				return send(response, 410, notAsked(await signedInAs(auth, request, response)));
+				return send(response, 410, notRequested(await signedInAs(auth, request, response)));
 			}
 			const { userId, email } = user;
 			const code = normalizeCode(request.body.code);
-			// Looks unlike a code, so it is no guess and does not count as a try.
+			// What doesn't look like a code is no guess, and doesn't count as a try.
 			if (code === null) return send(response, 422, codePage(email, "malformed"));
 			try {
-				await signInCode.validate(code, userId);
+				await signInCode.validate(code, userId, { boundTo: codeCookie.read(request) });
 			} catch (error) {
 				if (!(error instanceof LuciaTokenError)) throw error;
 				if (!(await hasCode(userId))) return send(response, 410, noCodeLeft(email));
-				const problem = isTokenError(error, "EXPIRED_TOKEN") ? "expired" : "wrong";
-				return send(response, 422, codePage(email, problem));
+				return send(response, 422, codePage(email, "wrong"));
 			}
 			await startSession(auth, request, response, userId);
 			await codeRequest.invalidate(codeCookie.read(request));
-			codeCookie.clear(response, baseUrl);
+			codeCookie.clear(response);
 			response.redirect(303, "/");
 		}),
 	);

@@ -6,7 +6,7 @@ import { signIn } from "../pages/sign-in.js";
 import { route } from "./route.js";
 
 /**
- * What somebody signed in can do: see and revoke what is outstanding, and sign out.
+ * What a signed-in user can do: list and revoke outstanding links and codes, and sign out.
  *
  * @param {import("./route.js").Context} context
  */

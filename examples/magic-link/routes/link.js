@@ -8,7 +8,7 @@ import { signedInAs, startSession } from "../session.js";
 import { isTokenError, route, sendMail } from "./route.js";
 
 /**
- * Sign-in by a link.
+ * Sign-in with a link.
  *
  * @param {import("./route.js").Context} context
  */
@@ -33,8 +33,8 @@ export const linkRoutes = (context) => {
 		}),
 	);
 
-	// Mail scanners and previews follow links, so GET only looks: `getToken` leaves a token as it is.
-	// The session is not looked at, since Lucia may renew it.
+	// Mail scanners and previews open links, so GET only looks: `getToken` does not use a token up. It
+	// does not look at the session, because Lucia may renew it.
 	router.get(
 		"/sign-in/:token",
 		route(async (request, response) => {
@@ -50,7 +50,7 @@ export const linkRoutes = (context) => {
 		}),
 	);
 
-	// Only POST uses a token. Of all calls of `validate` with one token at most one gets past it.
+	// Only POST uses a token. Of all calls of `validate` with one token, at most one succeeds.
 	router.post(
 		"/sign-in/:token",
 		route(async (request, response) => {

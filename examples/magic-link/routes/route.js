@@ -2,19 +2,19 @@
 import { LuciaTokenError } from "@lucia-auth/tokens";
 
 /**
- * What all routes work with.
+ * What all routes need.
  *
  * @typedef {object} Context
  * @property {import("../auth.js").AppAuth} auth
  * @property {Awaited<ReturnType<typeof import("../mail.js").startMail>>} mail
  * @property {string} baseUrl where users find the app; links are built from it
- * @property {number} expiresIn how long links and codes are good, in seconds
+ * @property {number} expiresIn how long links and codes work, in seconds
  * @property {(message: string) => void} log
  * @property {(response: import("express").Response, status: number, page: import("../pages/layout.js").Page) => void} send
  */
 
 /**
- * Express 4 does not wait for a route: this hands what one throws to the handler of errors.
+ * Passes what a route throws to the error handler, since Express 4 does not wait for a route.
  *
  * @param {(request: import("express").Request, response: import("express").Response) => Promise<void>} handle
  * @returns {import("express").RequestHandler}
@@ -28,7 +28,7 @@ export const isTokenError = (error, message) =>
 	error instanceof LuciaTokenError && error.message === message;
 
 /**
- * Sends a mail, and logs that it failed.
+ * Sends a mail, and logs a failure.
  *
  * @param {Context} context
  * @param {import("../mail.js").Mail} text
@@ -39,7 +39,7 @@ export const sendMail = async ({ mail, log }, text) => {
 		await mail.send(text);
 		return true;
 	} catch (error) {
-		// The code alone: a message may repeat what the mail server said, and that the mail.
+		// Only the code: the message may quote the mail server, which may quote the mail.
 		log(`A mail could not be sent: ${/** @type {any} */ (error)?.code ?? "unknown reason"}`);
 		return false;
 	}
