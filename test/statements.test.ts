@@ -13,7 +13,7 @@ const note = <Result>(sql: string, result: Result): Result => {
 	statements.push(
 		sql
 			.replace(/\s+/g, " ")
-			.replace(/ (WHERE|AND (?:NOT )?auth_key|LEFT JOIN|RETURNING auth_key)/g, "\n\t$1")
+			.replace(/ (WHERE|AND (?:NOT )?auth_key|LEFT JOIN|RETURNING)/g, "\n\t$1")
 			.trim(),
 	);
 	return result;
@@ -36,7 +36,7 @@ const stores: Record<string, KeyStore> = {
 	"better-sqlite3: SQLite": betterSqlite3({
 		prepare: (sql: string) => ({
 			all: () => note(sql, rows),
-			run: () => note(sql, { changes: 1 }),
+			run: () => note(sql, rows),
 		}),
 	}),
 };

@@ -2,13 +2,16 @@ import { LuciaTokenError } from "../error.js";
 import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 
-/** A prepared statement of `better-sqlite3` or `libsql`. */
+/** A prepared statement. It takes its values one by one, as all four drivers do. */
 export interface SqliteStatement {
-	all(values: unknown[]): unknown[];
-	run(values: unknown[]): { changes: number };
+	all(...values: unknown[]): unknown[];
+	run(...values: unknown[]): unknown;
 }
 
-/** A `Database` of `better-sqlite3` or `libsql`, known by its one method that is used here. */
+/**
+ * A `Database` of `better-sqlite3`, `libsql` or `bun:sqlite`, or a `DatabaseSync` of `node:sqlite`,
+ * known by its one method that is used here.
+ */
 export interface SqliteDatabase {
 	prepare(sql: string): SqliteStatement;
 }
@@ -32,7 +35,7 @@ const KEY = `${is("auth_key.id")} AND ${SINGLE_USE} AND auth_key.user_id COLLATE
 const KEYS_OF_USER = `${is("auth_key.user_id")} AND ${SINGLE_USE}`;
 
 const INSERT = `INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
-	SELECT ?, id, 0, NULL, ? FROM auth_user WHERE ${is("id")}`;
+	SELECT ?, id, 0, NULL, ? FROM auth_user WHERE ${is("id")} RETURNING id`;
 const GET = `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`;
 const CONSUME = `DELETE FROM auth_key WHERE ${KEY}
 	AND auth_key.expires < coalesce(?, auth_key.expires + 1) RETURNING ${COLUMNS}`;
@@ -50,10 +53,10 @@ const isDuplicate = (error: unknown): boolean =>
 	error instanceof Error && error.message.includes("UNIQUE constraint failed: auth_key.id");
 
 /**
- * A store on SQLite over `better-sqlite3` or `libsql`, in the `auth_key` table of Lucia's adapter: one
- * statement for each operation.
+ * A store on SQLite over `better-sqlite3`, `libsql`, `bun:sqlite` or `node:sqlite`, in the `auth_key`
+ * table of Lucia's adapter: one statement for each operation.
  *
- * @param db the `Database` that Lucia's adapter was given
+ * @param db the `Database` that Lucia's adapter was given, or a `DatabaseSync` of `node:sqlite`
  * @returns the store, for the first argument of `idToken()` and `passwordToken()`
  * @throws TypeError `db` has no `prepare` method
  *
@@ -63,7 +66,9 @@ const isDuplicate = (error: unknown): boolean =>
  */
 export const betterSqlite3 = (db: SqliteDatabase): KeyStore => {
 	if (typeof db?.prepare !== "function") {
-		throw new TypeError("db must be a Database of better-sqlite3 or libsql");
+		throw new TypeError(
+			"db must be a Database of better-sqlite3, libsql, bun:sqlite or node:sqlite",
+		);
 	}
 
 	// At first use and not before, since an app may make its tables after its handlers.
@@ -75,9 +80,11 @@ export const betterSqlite3 = (db: SqliteDatabase): KeyStore => {
 	};
 
 	const all = <Row = KeyRow>(sql: string, ...values: unknown[]): Row[] =>
-		prepared(sql).all(values) as Row[];
+		prepared(sql).all(...values) as Row[];
 
-	const run = (sql: string, ...values: unknown[]): number => prepared(sql).run(values).changes;
+	const run = (sql: string, ...values: unknown[]): void => {
+		prepared(sql).run(...values);
+	};
 
 	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
 
@@ -85,12 +92,12 @@ export const betterSqlite3 = (db: SqliteDatabase): KeyStore => {
 		async insert({ id, userId, expires }) {
 			let inserted;
 			try {
-				inserted = run(INSERT, id, expires, userId, userId);
+				inserted = all(INSERT, id, expires, userId, userId);
 			} catch (cause) {
 				if (isDuplicate(cause)) throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
 				throw cause;
 			}
-			if (inserted === 0) throw new LuciaTokenError("INVALID_USER_ID");
+			if (inserted.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 		},
 
 		get: async (id, userId) => first(all(GET, id, id, userId ?? null)),

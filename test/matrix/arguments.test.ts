@@ -12,7 +12,7 @@ describe("a native store refuses what is not its driver's", () => {
 			new TypeError("pool must be a pool of mysql2/promise"),
 		);
 		expect(() => betterSqlite3(value as never)).toThrow(
-			new TypeError("db must be a Database of better-sqlite3 or libsql"),
+			new TypeError("db must be a Database of better-sqlite3, libsql, bun:sqlite or node:sqlite"),
 		);
 	});
 });

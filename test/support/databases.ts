@@ -71,9 +71,9 @@ export const openSqliteDb = async (
 				const statement = db.prepare(sql);
 				const count =
 					(method: "all" | "run") =>
-					(values: unknown[]): unknown => {
+					(...values: unknown[]): unknown => {
 						statements.push(sql);
-						return statement[method](values);
+						return statement[method](...values);
 					};
 				return { all: count("all"), run: count("run") };
 			};
