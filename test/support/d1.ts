@@ -70,7 +70,9 @@ const withCauses = (db: D1): D1 => {
 };
 
 /** D1 on Miniflare, of its own. */
-export const openD1 = async (): Promise<Omit<Database, "nativeSource" | "statements">> => {
+export const openD1 = async (): Promise<
+	Pick<Database, "defaultSource" | "sql" | "keys" | "close">
+> => {
 	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
 	const miniflare = new Miniflare({
 		modules: true,
