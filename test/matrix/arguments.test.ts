@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
+import { d1 } from "../../src/stores/d1.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 import type { Tables } from "../../src/stores/tables.js";
@@ -12,6 +13,7 @@ describe("a native store refuses what is not its driver's", () => {
 		expect(() => mysql2(value as never)).toThrow(
 			new TypeError("pool must be a pool of mysql2/promise"),
 		);
+		expect(() => d1(value as never)).toThrow(new TypeError("db must be a D1 database"));
 		expect(() => betterSqlite3(value as never)).toThrow(
 			new TypeError("db must be a Database of better-sqlite3, libsql, bun:sqlite or node:sqlite"),
 		);
@@ -20,6 +22,7 @@ describe("a native store refuses what is not its driver's", () => {
 
 const STORES: readonly (readonly [string, (tables: Tables) => unknown])[] = [
 	["betterSqlite3", (tables) => betterSqlite3({ prepare: () => ({}) as never }, { tables })],
+	["d1", (tables) => d1({ prepare: () => ({}) as never }, { tables })],
 	["mysql2", (tables) => mysql2({ execute: () => Promise.reject(new Error("asked")) }, { tables })],
 	["pg", (tables) => pg({ query: () => Promise.reject(new Error("asked")) }, { tables })],
 ];
