@@ -1,3 +1,4 @@
+import { checksum } from "./checksum.js";
 import { isExpired } from "./clock.js";
 import { isTokenError } from "./error.js";
 import type { KeyStore, StoredKey } from "./key-store.js";
@@ -9,13 +10,9 @@ export const MAX_ATTEMPTS = 999;
 /** The room that the id of a try needs behind the prefix of tokens. */
 export const TRY_ROOM = `: ffffffff ${MAX_ATTEMPTS}`.length;
 
-// Tells the codes of one user apart, also one that is issued again after it was used (32 bits of FNV-1a).
-// Two that fell together would share their tries.
-const checksum = ({ id, expires }: StoredKey): string => {
-	let hash = 0x811c9dc5;
-	for (const char of `${id} ${expires}`) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
-	return (hash >>> 0).toString(16);
-};
+// Tells the codes of one user apart, also one that is issued again after it was used. Two that fell
+// together would share their tries.
+const labelOf = ({ id, expires }: StoredKey): string => checksum(`${id} ${expires}`);
 
 /**
  * Bounds how often the codes of a user may be guessed at (ASVS 5.0 6.6.3): a code validates unless
@@ -31,7 +28,7 @@ export const attemptLimit = (store: KeyStore, max: number) => {
 		const taken = new Map(keys.map(({ id, expires }) => [id, expires]));
 		/** The ids of the tries that a code has left. */
 		const triesLeft = (code: StoredKey): string[] => {
-			const prefix = `${marked}${checksum(code)} `;
+			const prefix = `${marked}${labelOf(code)} `;
 			return (
 				Array.from({ length: max }, (_, index) => index + 1)
 					// The first versions of 2.0.0 kept the tries of all codes under these ids.

@@ -2,6 +2,7 @@ import { LuciaTokenError } from "../error.js";
 import { isExpired } from "../clock.js";
 import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
+import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
 /** A pool or connection of `mysql2/promise`, known by its one method that is used here. */
 export interface Mysql2Pool {
@@ -16,50 +17,48 @@ const letters = (text: string): string => `CAST(CONVERT(${text} USING utf8mb4) A
 // takes its parameter twice.
 const is = (column: string): string => `${column} = ? AND ${letters(column)} = ${letters("?")}`;
 
-const begins = (prefix: string): string =>
-	`LOCATE(${letters(prefix)}, ${letters("auth_key.id")}) = 1`;
-
-// Columns are named with their table: a user may have attributes of any name, such as expires.
-const SINGLE_USE =
-	"auth_key.expires IS NOT NULL AND auth_key.primary_key = 0 AND auth_key.hashed_password IS NULL";
-
-const COLUMNS = "auth_key.id, auth_key.user_id, auth_key.expires";
-
 // Drivers send a number as a double, which not every server puts into a BIGINT by way of a SELECT
 // as it is.
 const MILLISECONDS = "CAST(? AS SIGNED)";
 
-const EXPIRED = `((${begins("?")} AND auth_key.expires < ${MILLISECONDS})
-	OR (${begins(`CONCAT('${MARK}', ?)`)} AND auth_key.expires < ${MILLISECONDS}))`;
+const toStatements = ({ user, key, hasLogins }: TableNames) => {
+	const begins = (prefix: string): string =>
+		`LOCATE(${letters(prefix)}, ${letters(`${key}.id`)}) = 1`;
 
-const KEY = `${is("auth_key.id")} AND ${SINGLE_USE}`;
-const EXPIRED_AT = `AND auth_key.expires < ${MILLISECONDS}`;
-const OF_USER = `AND ${letters("auth_key.user_id")} = ${letters("?")}`;
-const KEYS_OF_USER = `${is("auth_key.user_id")} AND ${SINGLE_USE}`;
+	// Columns are named with their table: a user may have attributes of any name, such as expires.
+	const singleUse = hasLogins
+		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
+		: `${key}.expires IS NOT NULL`;
 
-const INSERT = `INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
-	SELECT ?, id, 0, NULL, ${MILLISECONDS} FROM auth_user WHERE ${is("id")}`;
-const GET = `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`;
-const DELETE = `DELETE FROM auth_key WHERE ${KEY}`;
-const LIST = `SELECT ${COLUMNS} FROM auth_user
-	LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE}
-		AND (${begins("?")} OR ${begins("?")})
-	WHERE ${is("auth_user.id")}`;
-const DELETE_ALL = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${begins("?")}`;
-const DELETE_EXPIRED_OF_USER = `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${EXPIRED}`;
-const DELETE_EXPIRED = `DELETE FROM auth_key WHERE ${SINGLE_USE} AND ${EXPIRED}`;
+	const columns = `${key}.id, ${key}.user_id, ${key}.expires`;
 
-// A statement that ends with the condition for one key, and its values.
-const key = (
-	sql: string,
-	id: string,
-	userId?: string,
-	expiredAt?: number,
-): [sql: string, ...values: string[]] => {
-	const [ofUser, user] = userId === undefined ? ["", []] : [` ${OF_USER}`, [userId]];
-	const [expired, at] =
-		expiredAt === undefined ? ["", []] : [` ${EXPIRED_AT}`, [String(expiredAt)]];
-	return [sql + ofUser + expired, id, id, ...user, ...at];
+	const expired = `((${begins("?")} AND ${key}.expires < ${MILLISECONDS})
+		OR (${begins(`CONCAT('${MARK}', ?)`)} AND ${key}.expires < ${MILLISECONDS}))`;
+
+	const isKey = `${is(`${key}.id`)} AND ${singleUse}`;
+	const isOfUser = `${is(`${key}.user_id`)} AND ${singleUse}`;
+
+	const [into, from] = hasLogins
+		? ["id, user_id, primary_key, hashed_password, expires", `?, id, 0, NULL, ${MILLISECONDS}`]
+		: ["id, user_id, expires", `?, id, ${MILLISECONDS}`];
+
+	return {
+		insert: `INSERT INTO ${key} (${into}) SELECT ${from} FROM ${user} WHERE ${is("id")}`,
+		// These two end with the condition for one key, to which callers add.
+		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
+		delete: `DELETE FROM ${key} WHERE ${isKey}`,
+		andOfUser: ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`,
+		andExpiredAt: ` AND ${key}.expires < ${MILLISECONDS}`,
+		andSame: ` AND expires = ${MILLISECONDS}`,
+		returning: ` RETURNING ${columns}`,
+		list: `SELECT ${columns} FROM ${user}
+			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
+				AND (${begins("?")} OR ${begins("?")})
+			WHERE ${is(`${user}.id`)}`,
+		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?")}`,
+		deleteExpiredOfUser: `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired}`,
+		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired}`,
+	};
 };
 
 // InnoDB lets statements on neighbouring rows deadlock, such as a sweep and a validation, and rolls one
@@ -70,6 +69,9 @@ const MAX_RETRIES = 5;
 const isErrno = (error: unknown, ...numbers: unknown[]): boolean =>
 	error instanceof Error && "errno" in error && numbers.includes(error.errno);
 
+/** The options of `mysql2()`. */
+export type Mysql2Options = TablesOption;
+
 /**
  * A store on MySQL or MariaDB over `mysql2`, in the `auth_key` table of Lucia's adapter: one statement
  * for each operation. MySQL does not return what it deletes, as MariaDB does, and needs two for
@@ -77,17 +79,20 @@ const isErrno = (error: unknown, ...numbers: unknown[]): boolean =>
  *
  * @param pool the pool of `mysql2/promise` that Lucia's adapter was given; not a connection with a
  * transaction open, which a deadlock would roll back as a whole
+ * @param options `tables`: the names of tables of your own
  * @returns the store, for the first argument of `idToken()` and `passwordToken()`
- * @throws TypeError `pool` has no `execute` method
+ * @throws TypeError `pool` has no `execute` method, or a name in `tables` is missing
+ * @throws RangeError a name in `tables` is not the name of a table
  *
  * @example
  * const pool = createPool(process.env.DATABASE_URL);
  * const magicLink = idToken(mysql2(pool), "magic-link", { expiresIn: 60 * 10 });
  */
-export const mysql2 = (pool: Mysql2Pool): KeyStore => {
+export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeyStore => {
 	if (typeof pool?.execute !== "function") {
 		throw new TypeError("pool must be a pool of mysql2/promise");
 	}
+	const statements = toStatements(toTableNames(tables, "`"));
 
 	const execute = async (
 		sql: string,
@@ -111,8 +116,21 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 
 	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
 
+	// A statement about one key, and its values.
+	const ofKey = (
+		sql: string,
+		id: string,
+		userId?: string,
+		expiredAt?: number,
+	): [sql: string, ...values: string[]] => {
+		const [ofUser, user] = userId === undefined ? ["", []] : [statements.andOfUser, [userId]];
+		const [expired, at] =
+			expiredAt === undefined ? ["", []] : [statements.andExpiredAt, [String(expiredAt)]];
+		return [sql + ofUser + expired, id, id, ...user, ...at];
+	};
+
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> =>
-		first(await select(...key(GET, id, userId)));
+		first(await select(...ofKey(statements.get, id, userId)));
 
 	let mariadb: Promise<boolean> | undefined;
 	const isMariadb = (): Promise<boolean> => {
@@ -130,7 +148,7 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 		get,
 
 		async insert({ id, userId, expires }) {
-			const inserted = await change(INSERT, id, String(expires), userId, userId).catch(
+			const inserted = await change(statements.insert, id, String(expires), userId, userId).catch(
 				(error: unknown) => {
 					// Without a cause: the message of ER_DUP_ENTRY holds the id, and with it the token.
 					if (isErrno(error, 1062)) throw new LuciaTokenError("DUPLICATE_TOKEN");
@@ -144,41 +162,52 @@ export const mysql2 = (pool: Mysql2Pool): KeyStore => {
 
 		async consume(id, userId, expiredAt) {
 			if (await isMariadb()) {
-				const [sql, ...values] = key(DELETE, id, userId, expiredAt);
-				return first(await select(`${sql} RETURNING ${COLUMNS}`, ...values));
+				const [sql, ...values] = ofKey(statements.delete, id, userId, expiredAt);
+				return first(await select(sql + statements.returning, ...values));
 			}
 			const seen = await get(id, userId);
 			if (!seen || (expiredAt !== undefined && !isExpired(seen.expires, expiredAt))) return null;
 			// The row's lock lets one caller after the other in, and the first alone finds the row. It
 			// has to be the key that was read, not one that was stored in its place since.
-			const [sql, ...values] = key(DELETE, id, seen.userId);
-			const isSame = `AND expires = ${MILLISECONDS}`;
-			const deleted = await change(`${sql} ${isSame}`, ...values, String(seen.expires));
+			const [sql, ...values] = ofKey(statements.delete, id, seen.userId);
+			const deleted = await change(sql + statements.andSame, ...values, String(seen.expires));
 			return deleted === 0 ? null : seen;
 		},
 
 		async delete(id, userId) {
-			await change(...key(DELETE, id, userId));
+			await change(...ofKey(statements.delete, id, userId));
 		},
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
-			const rows = await select<KeyRow | { id: null }>(LIST, prefix, orPrefix, userId, userId);
+			const rows = await select<KeyRow | { id: null }>(
+				statements.list,
+				prefix,
+				orPrefix,
+				userId,
+				userId,
+			);
 			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 			// A user without tokens is one row of nulls.
 			return rows.filter((row) => row.id !== null).map(toStoredKey);
 		},
 
 		async deleteAllByUser(userId, prefix) {
-			await change(DELETE_ALL, userId, userId, prefix);
+			await change(statements.deleteAll, userId, userId, prefix);
 		},
 
 		async deleteExpiredByUser(userId, prefix, now) {
 			const expired = [prefix, String(now), prefix, String(markedBefore(now))];
-			await change(DELETE_EXPIRED_OF_USER, userId, userId, ...expired);
+			await change(statements.deleteExpiredOfUser, userId, userId, ...expired);
 		},
 
 		async deleteExpired(prefix, now) {
-			await change(DELETE_EXPIRED, prefix, String(now), prefix, String(markedBefore(now)));
+			await change(
+				statements.deleteExpired,
+				prefix,
+				String(now),
+				prefix,
+				String(markedBefore(now)),
+			);
 		},
 	};
 };

@@ -1,6 +1,8 @@
+import { checksum } from "../checksum.js";
 import { LuciaTokenError } from "../error.js";
 import { type KeyStore, MARK } from "../key-store.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
+import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
 /** A `Pool` or `Client` of `pg`, known by its one method that is used here. */
 export interface PgPool {
@@ -11,7 +13,7 @@ export interface PgPool {
 }
 
 /** The options of `pg()`. */
-export interface PgOptions {
+export interface PgOptions extends TablesOption {
 	/**
 	 * Whether statements are prepared once for each connection. Turn it off behind a pooler that
 	 * hands out connections for each transaction and does not know prepared statements, such as
@@ -27,41 +29,48 @@ export interface PgOptions {
 const is = (column: string, parameter: string): string =>
 	`${column} = ${parameter} AND ${column}::text COLLATE "C" = ${parameter}::text`;
 
-const begins = (prefix: string): string => `starts_with(auth_key.id::text COLLATE "C", ${prefix})`;
+const toStatements = ({ user, key, hasLogins }: TableNames) => {
+	const begins = (prefix: string): string => `starts_with(${key}.id::text COLLATE "C", ${prefix})`;
 
-// Columns are named with their table: a user may have attributes of any name, such as expires.
-const SINGLE_USE =
-	"auth_key.expires IS NOT NULL AND NOT auth_key.primary_key AND auth_key.hashed_password IS NULL";
+	// Columns are named with their table: a user may have attributes of any name, such as expires.
+	const singleUse = hasLogins
+		? `${key}.expires IS NOT NULL AND NOT ${key}.primary_key AND ${key}.hashed_password IS NULL`
+		: `${key}.expires IS NOT NULL`;
 
-const COLUMNS = "auth_key.id, auth_key.user_id, auth_key.expires";
+	const columns = `${key}.id, ${key}.user_id, ${key}.expires`;
 
-const KEY = `${is("auth_key.id", "$1")} AND ${SINGLE_USE}
-	AND ($2::text IS NULL OR auth_key.user_id::text COLLATE "C" = $2::text)`;
+	const isKey = `${is(`${key}.id`, "$1")} AND ${singleUse}
+		AND ($2::text IS NULL OR ${key}.user_id::text COLLATE "C" = $2::text)`;
 
-const KEYS_OF_USER = `${is("auth_key.user_id", "$1")} AND ${SINGLE_USE}`;
+	const isOfUser = `${is(`${key}.user_id`, "$1")} AND ${singleUse}`;
 
-const expired = (prefix: string, now: string, markedBefore: string): string =>
-	`((${begins(`${prefix}::text`)} AND auth_key.expires < ${now}::bigint)
-	OR (${begins(`'${MARK}' || ${prefix}::text`)} AND auth_key.expires < ${markedBefore}::bigint))`;
+	const expired = (prefix: string, now: string, markedBefore: string): string =>
+		`((${begins(`${prefix}::text`)} AND ${key}.expires < ${now}::bigint)
+		OR (${begins(`'${MARK}' || ${prefix}::text`)} AND ${key}.expires < ${markedBefore}::bigint))`;
 
-// The user's id comes from auth_user, whatever the type of the column.
-const INSERT = `INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
-	SELECT $1::text, id, false, NULL, $3::bigint FROM auth_user WHERE ${is("id", "$2")}
-	ON CONFLICT (id) DO NOTHING`;
+	// The user's id comes from the table of users, whatever the type of the column.
+	const [into, from] = hasLogins
+		? [
+				"id, user_id, primary_key, hashed_password, expires",
+				"$1::text, id, false, NULL, $3::bigint",
+			]
+		: ["id, user_id, expires", "$1::text, id, $3::bigint"];
 
-const STATEMENTS = {
-	insert: INSERT,
-	"find-user": `SELECT 1 FROM auth_user WHERE ${is("id", "$1")}`,
-	get: `SELECT ${COLUMNS} FROM auth_key WHERE ${KEY}`,
-	consume: `DELETE FROM auth_key WHERE ${KEY}
-		AND ($3::bigint IS NULL OR auth_key.expires < $3::bigint) RETURNING ${COLUMNS}`,
-	list: `SELECT ${COLUMNS} FROM auth_user
-		LEFT JOIN auth_key ON auth_key.user_id = auth_user.id AND ${SINGLE_USE}
-			AND (${begins("$2")} OR ${begins("$3")})
-		WHERE ${is("auth_user.id", "$1")}`,
-	"delete-all": `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${begins("$2")}`,
-	"delete-expired-of-user": `DELETE FROM auth_key WHERE ${KEYS_OF_USER} AND ${expired("$2", "$3", "$4")}`,
-	"delete-expired": `DELETE FROM auth_key WHERE ${SINGLE_USE} AND ${expired("$1", "$2", "$3")}`,
+	return {
+		insert: `INSERT INTO ${key} (${into}) SELECT ${from} FROM ${user} WHERE ${is("id", "$2")}
+			ON CONFLICT (id) DO NOTHING`,
+		"find-user": `SELECT 1 FROM ${user} WHERE ${is("id", "$1")}`,
+		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
+		consume: `DELETE FROM ${key} WHERE ${isKey}
+			AND ($3::bigint IS NULL OR ${key}.expires < $3::bigint) RETURNING ${columns}`,
+		list: `SELECT ${columns} FROM ${user}
+			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
+				AND (${begins("$2")} OR ${begins("$3")})
+			WHERE ${is(`${user}.id`, "$1")}`,
+		"delete-all": `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("$2")}`,
+		"delete-expired-of-user": `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired("$2", "$3", "$4")}`,
+		"delete-expired": `DELETE FROM ${key} WHERE ${singleUse} AND ${expired("$1", "$2", "$3")}`,
+	};
 };
 
 const isForeignKeyError = (error: unknown): boolean =>
@@ -72,22 +81,25 @@ const isForeignKeyError = (error: unknown): boolean =>
  * operation, and a second to tell why an `insert` stored nothing.
  *
  * @param pool the `Pool` that Lucia's adapter was given
- * @param options `prepare`: false behind a pooler that does not know prepared statements
+ * @param options `prepare`: false behind a pooler that does not know prepared statements; `tables`: the
+ * names of tables of your own
  * @returns the store, for the first argument of `idToken()` and `passwordToken()`
- * @throws TypeError `pool` has no `query` method
+ * @throws TypeError `pool` has no `query` method, or a name in `tables` is missing
+ * @throws RangeError a name in `tables` is not the name of a table
  *
  * @example
  * const pool = new Pool({ connectionString: process.env.DATABASE_URL });
  * const magicLink = idToken(pg(pool), "magic-link", { expiresIn: 60 * 10 });
  */
-export const pg = (pool: PgPool, { prepare = true }: PgOptions = {}): KeyStore => {
+export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): KeyStore => {
 	if (typeof pool?.query !== "function") throw new TypeError("pool must be a Pool of pg");
+	const statements = toStatements(toTableNames(tables, '"'));
 
-	const run = (operation: keyof typeof STATEMENTS, ...values: unknown[]) => {
-		const text = STATEMENTS[operation];
-		// pg refuses another text under a name that its connection knows: change the number with
-		// any text, since two versions of this library may share a pool.
-		const name = `lucia-tokens-2-${operation}`;
+	const run = (operation: keyof typeof statements, ...values: unknown[]) => {
+		const text = statements[operation];
+		// pg refuses another text under a name that its connection knows, and stores on other tables
+		// or of other versions of this library may share its pool.
+		const name = `lucia-tokens-${operation}-${checksum(text)}`;
 		return pool.query(prepare ? { name, text, values } : { text, values });
 	};
 

@@ -2,6 +2,7 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { luciaStore } from "../../src/stores/lucia.js";
 import { mysql2, type Mysql2Pool } from "../../src/stores/mysql2.js";
 import { idToken } from "../../src/index.js";
+import { keyStoreCases } from "../../src/testing.js";
 import { openMysql } from "../support/databases.js";
 import { toHarness } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
@@ -149,6 +150,15 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		}
 		expect(statements.filter((sql) => sql.includes("VERSION()"))).toHaveLength(1);
 		expect(statements.filter((sql) => sql.includes("RETURNING"))).toEqual([]);
+	});
+
+	test("as on MySQL, it does all that a store does", async () => {
+		const db = await open();
+		const store = mysql2({
+			execute: async (sql, values) =>
+				sql.includes("VERSION()") ? asMysql : db.pool.execute(sql, values),
+		});
+		for (const { run } of keyStoreCases) await run(toHarness(db, store));
 	});
 
 	test("asks which server it is again where the question has failed", async () => {

@@ -1,10 +1,10 @@
 import * as published from "published";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { idToken, passwordToken } from "../../src/index.js";
-import { type Database, toHarness, toStore } from "../support/database.js";
-import type { OpenOptions } from "../support/databases.js";
+import { type Database, toHarness, toOwnHarness, toStore } from "../support/database.js";
+import { type OpenOptions, OWN_TABLES } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
-import { behaviour } from "./behaviour.js";
+import { behaviour, casesOf } from "./behaviour.js";
 
 const SOURCES = ["defaultSource", "nativeSource"] as const;
 
@@ -25,6 +25,26 @@ export const matrix = (
 				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
 			});
 		}
+
+		const openOwn = async () => {
+			const db = await open();
+			const source = db.createStore(OWN_TABLES);
+			return { ...toOwnHarness(db, source), source, close: () => db.close() };
+		};
+		behaviour("nativeSource on tables of an app's own", openOwn, false);
+
+		test("tables of an app's own may be named with their schema", async () => {
+			const db = await open();
+			try {
+				const { user, key } = OWN_TABLES;
+				const store = db.createStore({ user: `${db.name}.${user}`, key: `${db.name}.${key}` });
+				const harness = toOwnHarness(db, store);
+				for (const { run } of casesOf(false)) await run(harness);
+				expect(await db.keys()).toEqual([]);
+			} finally {
+				await db.close();
+			}
+		});
 
 		describe("both stores", () => {
 			let db: Database;

@@ -1,7 +1,7 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { pg, type PgPool } from "../../src/stores/pg.js";
+import { pg, type PgOptions, type PgPool } from "../../src/stores/pg.js";
 import { luciaStore } from "../../src/stores/lucia.js";
-import { openPostgres, postgres } from "../support/databases.js";
+import { openPostgres, OWN_TABLES, postgres } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
 import { matrix } from "./matrix.js";
 
@@ -42,9 +42,10 @@ describe.skipIf(url === "")("PostgreSQL, besides", () => {
 	test("statements are prepared under one name each, or not at all", async () => {
 		const db = await open({}, { max: 1 });
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		await db.sql(`INSERT INTO ${db.ownTables.user} (id) VALUES (?)`, ["u"]);
 		const prepared = () => db.sql("SELECT name FROM pg_prepared_statements ORDER BY name");
-		const useAll = async (pool: PgPool, prepare?: boolean): Promise<void> => {
-			const store = pg(pool, { prepare });
+		const useAll = async (pool: PgPool, options?: PgOptions): Promise<void> => {
+			const store = pg(pool, options);
 			await store.insert(key);
 			await store.get(key.id);
 			await store.consume(key.id);
@@ -53,11 +54,14 @@ describe.skipIf(url === "")("PostgreSQL, besides", () => {
 			await store.deleteExpiredByUser("u", "n:", 0);
 			await store.deleteExpired?.("n:", 0);
 		};
-		await useAll(db.pool, false);
+		await useAll(db.pool, { prepare: false });
 		expect(await prepared()).toEqual([]);
 		await useAll(db.pool);
 		await useAll(db.pool);
 		expect(await prepared()).toHaveLength(7);
+		await useAll(db.pool, { tables: OWN_TABLES });
+		await useAll(db.pool);
+		expect(await prepared()).toHaveLength(14);
 	});
 
 	test.each(["repeatable read", "serializable"])(

@@ -80,8 +80,8 @@ const sqlite = ({ handle }: Shared, fault: Fault): KeyStore =>
 		prepare: (sql) => {
 			const statement = (handle as SqliteDatabase).prepare(sql);
 			return {
-				all: (values) => fault.callSync("all", () => statement.all(values)),
-				run: (values) => fault.callSync("run", () => statement.run(values)),
+				all: (...values) => fault.callSync("all", () => statement.all(...values)),
+				run: (...values) => fault.callSync("run", () => statement.run(...values)),
 			};
 		},
 	});

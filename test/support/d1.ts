@@ -1,8 +1,9 @@
-import { d1 } from "@lucia-auth/adapter-sqlite";
+import { d1 as adapter } from "@lucia-auth/adapter-sqlite";
 import type { KeySchema } from "lucia-auth";
+import { d1 } from "../../src/stores/d1.js";
 import { importHeavy } from "../matrix/heavy.js";
 import { createAuth, type Database } from "./database.js";
-import { schema, SQLITE, toKey } from "./databases.js";
+import { type OpenOptions, quoteOwnTables, schema, SQLITE, toKey } from "./databases.js";
 
 interface D1Statement {
 	bind(...values: unknown[]): D1Statement;
@@ -70,7 +71,7 @@ const withCauses = (db: D1): D1 => {
 };
 
 /** D1 on Miniflare, of its own. */
-export const openD1 = async (): Promise<Omit<Database, "nativeSource" | "statements">> => {
+export const openD1 = async ({ foreignKeys = true }: OpenOptions = {}): Promise<Database> => {
 	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
 	const miniflare = new Miniflare({
 		modules: true,
@@ -85,9 +86,23 @@ export const openD1 = async (): Promise<Omit<Database, "nativeSource" | "stateme
 				.bind(...values)
 				.all()
 		).results;
-	for (const text of schema(SQLITE)) await sql(text);
+	for (const text of schema(SQLITE, foreignKeys)) await sql(text);
+	const statements: string[] = [];
+	const limited = withCauses(db);
+	const counted: D1 = {
+		...limited,
+		prepare: (text) => {
+			statements.push(text);
+			return limited.prepare(text);
+		},
+	};
 	return {
-		defaultSource: createAuth(d1(withCauses(db) as never)),
+		defaultSource: createAuth(adapter(counted as never)),
+		nativeSource: d1(counted),
+		name: "main",
+		createStore: (tables) => d1(counted, { tables }),
+		ownTables: quoteOwnTables(SQLITE),
+		statements,
 		sql,
 		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
 		close: () => miniflare.dispose(),

@@ -6,6 +6,7 @@ import lucia, {
 } from "lucia-auth";
 import type { KeyStore } from "../../src/index.js";
 import { luciaStore } from "../../src/stores/lucia.js";
+import type { Tables } from "../../src/stores/tables.js";
 import type { KeyStoreHarness } from "../../src/testing.js";
 
 /** A schema or database of the suite's own, and the stores on it. */
@@ -13,6 +14,12 @@ export interface Database {
 	/** Lucia on its adapter: the default store. */
 	readonly defaultSource: Auth;
 	readonly nativeSource: KeyStore;
+	/** The name of the schema or database. */
+	readonly name: string;
+	/** The native store on tables of an app's own. */
+	createStore(tables: Tables): KeyStore;
+	/** The names of such tables, as SQL quotes them. */
+	readonly ownTables: Tables;
 	/** Every statement of a store since the last `statements.length = 0`. */
 	readonly statements: string[];
 	/** Runs a statement past the stores; with `?` for a value. */
@@ -47,4 +54,28 @@ export const toHarness = (
 		);
 	},
 	getRows: async (userId) => (await keys()).filter((row) => row.user_id === userId),
+});
+
+/** What the exported cases ask for, on tables of an app's own. */
+export const toOwnHarness = (
+	{ sql, ownTables: { user, key } }: Pick<Database, "sql" | "ownTables">,
+	store: KeyStore,
+): KeyStoreHarness => ({
+	store,
+	createUser: async (id) => {
+		await sql(`INSERT INTO ${user} (id) VALUES (?)`, [id]);
+	},
+	insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
+		if (primary_key || hashed_password !== null) throw new Error("the table has no such columns");
+		await sql(`INSERT INTO ${key} (id, user_id, expires) VALUES (?, ?, ?)`, [id, user_id, expires]);
+	},
+	getRows: async (userId) =>
+		((await sql(`SELECT * FROM ${key}`)) as { id: string; user_id: string; expires: unknown }[])
+			.filter(({ user_id }) => user_id === userId)
+			.map(({ expires, ...row }) => ({
+				...row,
+				primary_key: false,
+				hashed_password: null,
+				expires: Number(expires),
+			})),
 });

@@ -8,6 +8,7 @@ import postgres from "pg";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
+import type { Tables } from "../../src/stores/tables.js";
 import { createAuth, type Database } from "./database.js";
 
 // For test/matrix, where another pg comes with Prisma.
@@ -20,31 +21,52 @@ export interface OpenOptions {
 	readonly collation?: string;
 }
 
-// A user's attributes may be named as the columns of a key.
-export const schema = (
-	{ text, boolean }: { readonly text: string; readonly boolean: string },
-	foreignKeys = true,
-): string[] => [
-	`CREATE TABLE auth_user (
-		id ${text} NOT NULL PRIMARY KEY,
-		username ${text}, user_id ${text}, hashed_password ${text}, primary_key ${boolean}, expires BIGINT
-	)`,
-	`CREATE TABLE auth_session (
-		id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
-		active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL
-		${foreignKeys ? ", FOREIGN KEY (user_id) REFERENCES auth_user (id)" : ""}
-	)`,
-	`CREATE TABLE auth_key (
-		id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
-		primary_key ${boolean} NOT NULL, hashed_password ${text}, expires BIGINT
-		${foreignKeys ? ", FOREIGN KEY (user_id) REFERENCES auth_user (id)" : ""}
-	)`,
-	"CREATE INDEX auth_key_user_id ON auth_key (user_id)",
-];
+/** How a database writes types and names. */
+interface Dialect {
+	readonly text: string;
+	readonly boolean: string;
+	readonly quote: string;
+}
 
-export const SQLITE = { text: "TEXT", boolean: "INTEGER" };
-const POSTGRES = { text: "VARCHAR(255)", boolean: "BOOLEAN" };
-const MYSQL = { text: "VARCHAR(255)", boolean: "TINYINT(1)" };
+/** Tables of an app's own: a word that PostgreSQL reserves, and one whose case counts. */
+export const OWN_TABLES = { user: "user", key: "userToken" };
+
+export const quoteOwnTables = ({ quote }: Dialect): Tables => ({
+	user: quote + OWN_TABLES.user + quote,
+	key: quote + OWN_TABLES.key + quote,
+});
+
+export const schema = (dialect: Dialect, foreignKeys = true): string[] => {
+	const { text, boolean } = dialect;
+	const own = quoteOwnTables(dialect);
+	const references = (user: string): string =>
+		foreignKeys ? `, FOREIGN KEY (user_id) REFERENCES ${user} (id)` : "";
+	return [
+		// A user's attributes may be named as the columns of a key.
+		`CREATE TABLE auth_user (
+			id ${text} NOT NULL PRIMARY KEY,
+			username ${text}, user_id ${text}, hashed_password ${text}, primary_key ${boolean}, expires BIGINT
+		)`,
+		`CREATE TABLE auth_session (
+			id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
+			active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL ${references("auth_user")}
+		)`,
+		`CREATE TABLE auth_key (
+			id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
+			primary_key ${boolean} NOT NULL, hashed_password ${text}, expires BIGINT ${references("auth_user")}
+		)`,
+		"CREATE INDEX auth_key_user_id ON auth_key (user_id)",
+		`CREATE TABLE ${own.user} (id ${text} NOT NULL PRIMARY KEY, user_id ${text}, expires BIGINT)`,
+		`CREATE TABLE ${own.key} (
+			id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL, expires BIGINT NOT NULL
+			${references(own.user)}
+		)`,
+	];
+};
+
+export const SQLITE = { text: "TEXT", boolean: "INTEGER", quote: '"' };
+const POSTGRES = { text: "VARCHAR(255)", boolean: "BOOLEAN", quote: '"' };
+const MYSQL = { text: "VARCHAR(255)", boolean: "TINYINT(1)", quote: "`" };
 
 const unique = (): string => `lucia_tokens_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
 
@@ -71,9 +93,9 @@ export const openSqliteDb = async (
 				const statement = db.prepare(sql);
 				const count =
 					(method: "all" | "run") =>
-					(values: unknown[]): unknown => {
+					(...values: unknown[]): unknown => {
 						statements.push(sql);
-						return statement[method](values);
+						return statement[method](...values);
 					};
 				return { all: count("all"), run: count("run") };
 			};
@@ -86,6 +108,9 @@ export const openSqliteDb = async (
 	return {
 		defaultSource: createAuth(sqliteAdapter(counted as never)),
 		nativeSource: betterSqlite3(counted),
+		name: "main",
+		createStore: (tables) => betterSqlite3(counted, { tables }),
+		ownTables: quoteOwnTables(SQLITE),
 		statements,
 		sql,
 		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
@@ -106,7 +131,7 @@ export const openPostgres = async (
 	url: string,
 	{ foreignKeys = true }: OpenOptions = {},
 	config: postgres.PoolConfig = {},
-): Promise<Database & { readonly name: string; readonly pool: postgres.Pool }> => {
+): Promise<Database & { readonly pool: postgres.Pool }> => {
 	const name = unique();
 	const pool = new postgres.Pool({
 		connectionString: url,
@@ -139,6 +164,8 @@ export const openPostgres = async (
 		pool,
 		defaultSource: createAuth(pgAdapter(counted as never)),
 		nativeSource: pg(counted),
+		createStore: (tables) => pg(counted, { tables }),
+		ownTables: quoteOwnTables(POSTGRES),
 		statements,
 		sql,
 		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
@@ -153,7 +180,7 @@ export const openMysql = async (
 	url: string,
 	{ foreignKeys = true, collation }: OpenOptions = {},
 	config: mysql.PoolOptions = {},
-): Promise<Database & { readonly name: string; readonly pool: mysql.Pool }> => {
+): Promise<Database & { readonly pool: mysql.Pool }> => {
 	const name = unique();
 	const server = await mysql.createConnection(url);
 	await server.query(`CREATE DATABASE ${name} ${collation ? `COLLATE ${collation}` : ""}`);
@@ -190,6 +217,8 @@ export const openMysql = async (
 		pool,
 		defaultSource: createAuth(mysqlAdapter(counted as never)),
 		nativeSource: mysql2(counted),
+		createStore: (tables) => mysql2(counted, { tables }),
+		ownTables: quoteOwnTables(MYSQL),
 		statements,
 		sql,
 		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),

@@ -47,7 +47,7 @@ const generate = (provider: Provider): string => {
 };
 
 /** Lucia on Prisma, in place of the adapter that the database was opened with. */
-export type PrismaDatabase = Omit<Database, "nativeSource" | "statements"> & {
+export type PrismaDatabase = Pick<Database, "defaultSource" | "sql" | "keys" | "close"> & {
 	readonly adapter: (error: LuciaErrorConstructor) => Adapter;
 };
 

@@ -5,6 +5,7 @@ import type { Client, Pool, PoolClient } from "pg";
 import { expectTypeOf, test } from "vitest";
 import type { KeyStore } from "../../src/index.js";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
+import { type D1Database, d1 } from "../../src/stores/d1.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 
@@ -18,6 +19,7 @@ test("the stores take what the drivers give", () => {
 
 test("the stores give a KeyStore", () => {
 	expectTypeOf(pg).returns.toEqualTypeOf<KeyStore>();
+	expectTypeOf(d1).returns.toEqualTypeOf<KeyStore>();
 	expectTypeOf(mysql2).returns.toEqualTypeOf<KeyStore>();
 	expectTypeOf(betterSqlite3).returns.toEqualTypeOf<KeyStore>();
 });
@@ -29,4 +31,17 @@ test("the stores do not take each other's driver", () => {
 	mysql2({} as Pool);
 	// @ts-expect-error a pool is not a Database
 	betterSqlite3({} as Pool);
+	// @ts-expect-error a database of D1 is asynchronous
+	betterSqlite3({} as D1Database);
+	// @ts-expect-error a Database of better-sqlite3 is synchronous
+	d1({} as BetterSqlite3.Database);
+});
+
+test("both tables are named, or none", () => {
+	const tables = { user: "users", key: "user_token" };
+	pg({} as Pool, { tables, prepare: false });
+	mysql2({} as MysqlPool, { tables });
+	betterSqlite3({} as BetterSqlite3.Database, { tables: undefined });
+	// @ts-expect-error the table of users is missing
+	d1({} as D1Database, { tables: { key: "user_token" } });
 });

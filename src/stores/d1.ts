@@ -1,0 +1,44 @@
+import type { KeyStore } from "../key-store.js";
+import { sqliteStore } from "./sqlite.js";
+import type { TablesOption } from "./tables.js";
+
+/** A prepared statement of D1. */
+export interface D1Statement {
+	bind(...values: unknown[]): D1Statement;
+	all(): Promise<{ results: unknown[] }>;
+}
+
+/** A D1 database or a session of one, known by its one method that is used here. */
+export interface D1Database {
+	prepare(sql: string): D1Statement;
+}
+
+/** The options of `d1()`. */
+export type D1Options = TablesOption;
+
+/**
+ * A store on Cloudflare D1, in the `auth_key` table of Lucia's adapter: one statement for each
+ * operation.
+ *
+ * @param db the D1 database that Lucia's adapter was given: a binding of your worker, such as `env.DB`
+ * @param options `tables`: the names of tables of your own
+ * @returns the store, for the first argument of `idToken()` and `passwordToken()`
+ * @throws TypeError `db` has no `prepare` method, or a name in `tables` is missing
+ * @throws RangeError a name in `tables` is not the name of a table
+ *
+ * @example
+ * const magicLink = idToken(d1(env.DB), "magic-link", { expiresIn: 60 * 10 });
+ */
+export const d1 = (db: D1Database, { tables }: D1Options = {}): KeyStore => {
+	if (typeof db?.prepare !== "function") throw new TypeError("db must be a D1 database");
+
+	const all = async (sql: string, ...values: unknown[]): Promise<unknown[]> =>
+		(
+			await db
+				.prepare(sql)
+				.bind(...values)
+				.all()
+		).results;
+
+	return sqliteStore({ all, run: all }, tables);
+};

@@ -1,0 +1,109 @@
+import { LuciaTokenError } from "../error.js";
+import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
+import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
+import { type TableNames, type Tables, toTableNames } from "./tables.js";
+
+/** What a driver of SQLite does with a statement and its values. */
+export interface SqliteDriver {
+	/** @returns the rows */
+	all(sql: string, ...values: unknown[]): unknown[] | Promise<unknown[]>;
+	run(sql: string, ...values: unknown[]): unknown;
+}
+
+// The plain comparison finds the row by its index, the other compares letter for letter where the
+// column is COLLATE NOCASE. So each takes its parameter twice.
+const is = (column: string): string => `${column} = ? AND ${column} COLLATE BINARY = ?`;
+
+const toStatements = ({ user, key, hasLogins }: TableNames) => {
+	const begins = (prefix: string): string => `instr(${key}.id, ${prefix}) = 1`;
+
+	// Columns are named with their table: a user may have attributes of any name, such as expires.
+	const singleUse = hasLogins
+		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
+		: `${key}.expires IS NOT NULL`;
+
+	const columns = `${key}.id, ${key}.user_id, ${key}.expires`;
+
+	const expired = `((${begins("?")} AND ${key}.expires < ?)
+		OR (${begins(`'${MARK}' || ?`)} AND ${key}.expires < ?))`;
+
+	const isKey = `${is(`${key}.id`)} AND ${singleUse} AND ${key}.user_id COLLATE BINARY = coalesce(?, ${key}.user_id)`;
+	const isOfUser = `${is(`${key}.user_id`)} AND ${singleUse}`;
+
+	const [into, from] = hasLogins
+		? ["id, user_id, primary_key, hashed_password, expires", "?, id, 0, NULL, ?"]
+		: ["id, user_id, expires", "?, id, ?"];
+
+	return {
+		insert: `INSERT INTO ${key} (${into}) SELECT ${from} FROM ${user} WHERE ${is("id")} RETURNING id`,
+		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
+		consume: `DELETE FROM ${key} WHERE ${isKey}
+			AND ${key}.expires < coalesce(?, ${key}.expires + 1) RETURNING id, user_id, expires`,
+		delete: `DELETE FROM ${key} WHERE ${isKey}`,
+		list: `SELECT ${columns} FROM ${user}
+			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
+				AND (${begins("?")} OR ${begins("?")})
+			WHERE ${is(`${user}.id`)}`,
+		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?")}`,
+		deleteExpiredOfUser: `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired}`,
+		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired}`,
+	};
+};
+
+/** A store on SQLite, over any of its drivers. */
+export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): KeyStore => {
+	const names = toTableNames(tables, '"');
+	const statements = toStatements(names);
+
+	const all = async <Row = KeyRow>(
+		statement: keyof typeof statements,
+		...values: unknown[]
+	): Promise<Row[]> => (await driver.all(statements[statement], ...values)) as Row[];
+
+	const run = async (statement: keyof typeof statements, ...values: unknown[]): Promise<void> => {
+		await driver.run(statements[statement], ...values);
+	};
+
+	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
+
+	// By the column, which alone is unique in Lucia's table, or is the whole primary key. SQLite writes
+	// the table without its schema, and as it was created.
+	const column = `${names.key.replaceAll('"', "").replace(/.*\./, "")}.id`.toLowerCase();
+	const isDuplicate = (error: unknown): boolean =>
+		error instanceof Error &&
+		error.message.toLowerCase().includes(`unique constraint failed: ${column}`);
+
+	return {
+		async insert({ id, userId, expires }) {
+			let inserted;
+			try {
+				inserted = await all("insert", id, expires, userId, userId);
+			} catch (cause) {
+				if (isDuplicate(cause)) throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
+				throw cause;
+			}
+			if (inserted.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
+		},
+
+		get: async (id, userId) => first(await all("get", id, id, userId ?? null)),
+
+		consume: async (id, userId, expiredAt) =>
+			first(await all("consume", id, id, userId ?? null, expiredAt ?? null)),
+
+		delete: (id, userId) => run("delete", id, id, userId ?? null),
+
+		async getAllByUser(userId, prefix, orPrefix = prefix) {
+			const rows = await all<KeyRow | { id: null }>("list", prefix, orPrefix, userId, userId);
+			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
+			// A user without tokens is one row of nulls.
+			return rows.filter((row) => row.id !== null).map(toStoredKey);
+		},
+
+		deleteAllByUser: (userId, prefix) => run("deleteAll", userId, userId, prefix),
+
+		deleteExpiredByUser: (userId, prefix, now) =>
+			run("deleteExpiredOfUser", userId, userId, prefix, now, prefix, markedBefore(now)),
+
+		deleteExpired: (prefix, now) => run("deleteExpired", prefix, now, prefix, markedBefore(now)),
+	};
+};
