@@ -49,6 +49,7 @@ const generate = (provider: Provider): string => {
 /** Lucia on Prisma, in place of the adapter that the database was opened with. */
 export type PrismaDatabase = Pick<Database, "defaultSource" | "sql" | "keys" | "close"> & {
 	readonly adapter: (error: LuciaErrorConstructor) => Adapter;
+	readonly client: object;
 };
 
 const open = async (
@@ -63,6 +64,7 @@ const open = async (
 	const adapter = prisma.default(client);
 	return {
 		adapter,
+		client,
 		defaultSource: createAuth(adapter),
 		sql: (...args) => database.sql(...args),
 		keys: () => database.keys(),
