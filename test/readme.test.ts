@@ -1,56 +1,28 @@
-import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import ts from "typescript";
 import * as tokens from "../src/index.js";
 import * as nativeStore from "../src/stores/better-sqlite3.js";
 import * as testing from "../src/testing.js";
 import type { KeyStoreRow } from "../src/testing.js";
+import { blocksOf, readPage, runBlock } from "./support/page.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
 
 // Runs every TypeScript block of the README and of docs/stores.md as the module that it is. What a
-// block takes for granted is here: the user, the mail that is sent, and the value that comes back.
-
-type Run = (
-	require: (name: string) => unknown,
-	exports: object,
-	user: object,
-	sendMail: (to: string, text: string) => Promise<void>,
-) => Promise<void>;
-
-const AsyncFunction = (async () => {}).constructor as new (...source: string[]) => Run;
-
-const blocksOf = (page: string): string[] =>
-	[
-		...readFileSync(new URL(`../${page}`, import.meta.url), "utf8").matchAll(
-			/^```ts\n(.*?)^```$/gms,
-		),
-	].map(([, code = ""]) => code);
+// block takes for granted is here.
 
 const PAGES = ["README.md", "docs/stores.md", "docs/hashed.md"];
 
 let sqlite: Sqlite;
-const mails: { to: string; text: string }[] = [];
 
 beforeEach(() => {
 	sqlite = openSqlite();
-	mails.length = 0;
-	// A block reads `value` after it has sent the mail: the last word or path segment of that.
-	Object.defineProperty(globalThis, "value", {
-		configurable: true,
-		get: () => /[^/ ]+$/.exec(mails.at(-1)?.text ?? "")?.[0],
-	});
 	vi.spyOn(console, "log").mockImplementation(() => {});
 });
 afterEach(() => {
-	Reflect.deleteProperty(globalThis, "value");
 	vi.restoreAllMocks();
 	sqlite.db.close();
 });
 
 const run = async (code: string): Promise<void> => {
-	const { outputText } = ts.transpileModule(code, {
-		compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
-	});
 	const tests: Promise<void>[] = [];
 	const modules: Record<string, unknown> = {
 		"@lucia-auth/tokens": tokens,
@@ -71,17 +43,8 @@ const run = async (code: string): Promise<void> => {
 			},
 		},
 	};
-	const require = (name: string) => {
-		if (!(name in modules)) throw new Error(`the README imports ${name}`);
-		return modules[name];
-	};
 	const userId = await sqlite.createUser();
-	await new AsyncFunction("require", "exports", "user", "sendMail", outputText)(
-		require,
-		{},
-		{ userId, email: "user@example.com" },
-		async (to, text) => void mails.push({ to, text }),
-	);
+	await runBlock(code, modules, { user: { userId, email: "user@example.com" } });
 	await Promise.all(tests);
 	if (code.includes("keyStoreCases")) expect(tests.length).toBeGreaterThan(20);
 	// Each other example uses up or revokes what it has issued.
@@ -89,7 +52,7 @@ const run = async (code: string): Promise<void> => {
 };
 
 describe.each(PAGES)("%s", (page) => {
-	const blocks = blocksOf(page);
+	const blocks = blocksOf(readPage(page));
 
 	test("has its examples", () => {
 		expect(blocks.length).toBeGreaterThanOrEqual(
