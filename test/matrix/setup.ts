@@ -23,7 +23,14 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
 	const missing: string[] = [];
 	if (!postgres) missing.push("PostgreSQL: set POSTGRES_URL or install postgresql");
 	if (!mariadb) missing.push("MySQL or MariaDB: set MYSQL_URL or install mariadb-server");
-	for (const name of ["better-sqlite3", "miniflare", "prisma", "drizzle-orm", "kysely"]) {
+	for (const name of [
+		"better-sqlite3",
+		"miniflare",
+		"prisma",
+		"drizzle-orm",
+		"kysely",
+		"lucia-2",
+	]) {
 		if (!isInstalled(name)) missing.push(`${name}: run ${HEAVY}`);
 	}
 	const report = missing.map((line) => `\n  ${line}`).join("");

@@ -1,0 +1,5 @@
+// The adapters have names of their own: the tests beside would find these in place of those of Lucia 1.
+export { lucia } from "lucia";
+export { mysql2 as mysqlAdapter } from "adapter-mysql";
+export { pg as pgAdapter } from "adapter-postgresql";
+export { betterSqlite3 as sqliteAdapter } from "adapter-sqlite";
