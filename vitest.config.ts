@@ -1,4 +1,4 @@
-import { suite } from "./vitest.shared.js";
+import { suite } from "./test/support/suite.js";
 
 export default suite("unit", {
 	include: ["test/**/*.test.ts"],

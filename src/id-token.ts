@@ -1,7 +1,7 @@
 import type { KeyStore } from "./key-store.js";
 import { type BindingOptions, checkOptions, type TokenOptions } from "./options.js";
-import { LETTERS_AND_DIGITS } from "./random.js";
-import { toKeyStore } from "./source.js";
+import { LETTERS_AND_DIGITS } from "./value/random.js";
+import { toKeyStore } from "./stores/source.js";
 import type { LuciaAuth } from "./stores/lucia.js";
 import type { Token } from "./token.js";
 import { tokenHandler } from "./token-handler.js";

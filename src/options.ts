@@ -1,10 +1,10 @@
-import { type AtRest, hmacSha256, plain, sha256 } from "./at-rest.js";
-import { MAX_ATTEMPTS, TRY_ROOM } from "./attempts.js";
+import { type AtRest, hmacSha256, plain, sha256 } from "./value/at-rest.js";
+import { MAX_ATTEMPTS, TRY_ROOM } from "./limits/attempts.js";
 import { check, checkWhole } from "./check.js";
-import { maxBits } from "./entropy.js";
-import { INTERVAL_ROOM } from "./interval.js";
-import { isStorable, isText, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
-import { generateRandomString } from "./random.js";
+import { maxBits } from "./value/entropy.js";
+import { INTERVAL_ROOM } from "./limits/interval.js";
+import { isStorable, isText, isTokenValue, MAX_KEY_ID_LENGTH } from "./value/bounds.js";
+import { generateRandomString } from "./value/random.js";
 
 /** The options that `idToken()` and `passwordToken()` share. */
 export interface TokenOptions {

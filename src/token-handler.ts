@@ -1,14 +1,14 @@
-import { attemptLimit } from "./attempts.js";
-import { isDigest } from "./at-rest.js";
+import { attemptLimit } from "./limits/attempts.js";
+import { isDigest } from "./value/at-rest.js";
 import { isExpired, now, secondsFromNow } from "./clock.js";
 import { isTokenError, LuciaTokenError } from "./error.js";
-import { issueInterval } from "./interval.js";
+import { issueInterval } from "./limits/interval.js";
 import { type KeyStore, MARK, type StoredKey } from "./key-store.js";
-import { isStorable, isText, isTokenValue, MAX_KEY_ID_LENGTH } from "./limits.js";
+import { isStorable, isText, isTokenValue, MAX_KEY_ID_LENGTH } from "./value/bounds.js";
 import { checkBinding, type Settings } from "./options.js";
 import type { Scope, UserScope } from "./scope.js";
 import { Token, tokenKeyId, tokenValue } from "./token.js";
-import { byExpiry, tokenLimit } from "./token-limit.js";
+import { byExpiry, tokenLimit } from "./limits/token-limit.js";
 
 const hasUser = (scope: Scope): scope is UserScope => scope.userId !== undefined;
 

@@ -11,7 +11,7 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 // Neither package exports its generator.
 const loadOurs = async () => {
 	const { outputFiles } = await build({
-		entryPoints: [path("../node_modules/@lucia-auth/tokens/src/random.ts")],
+		entryPoints: [path("../node_modules/@lucia-auth/tokens/src/value/random.ts")],
 		bundle: true,
 		format: "esm",
 		write: false,

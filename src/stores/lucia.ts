@@ -2,7 +2,7 @@ import type { Adapter, KeySchema } from "lucia-auth";
 import { isExpired, now } from "../clock.js";
 import { LuciaTokenError } from "../error.js";
 import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
-import { MAX_KEY_ID_LENGTH } from "../limits.js";
+import { MAX_KEY_ID_LENGTH } from "../value/bounds.js";
 import type { SingleUseKey } from "../token.js";
 import { markedBefore } from "./row.js";
 

@@ -1,4 +1,4 @@
-import { suite } from "../../vitest.shared.js";
+import { suite } from "../support/suite.js";
 
 // The packed package on every runtime of the README.
 export default suite("runtimes", {

@@ -1,6 +1,6 @@
-import { generateRandomString as publishedGenerator } from "../node_modules/published/utils/nanoid.js";
+import { generateRandomString as publishedGenerator } from "../../node_modules/published/utils/nanoid.js";
 import { describe, expect, test, vi } from "vitest";
-import { DIGITS, generateRandomString, LETTERS_AND_DIGITS } from "../src/random.js";
+import { DIGITS, generateRandomString, LETTERS_AND_DIGITS } from "../../src/value/random.js";
 
 // The value that chi-square exceeds once in a million runs of a fair generator, by degrees of
 // freedom: 9 for digits, 61 for letters and digits.

@@ -1,5 +1,5 @@
-import type { KeyStore } from "./key-store.js";
-import { type LuciaAuth, luciaStore } from "./stores/lucia.js";
+import type { KeyStore } from "../key-store.js";
+import { type LuciaAuth, luciaStore } from "./lucia.js";
 
 const has = (source: unknown, member: string): boolean => member in Object(source);
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { tokenError } from "./support/errors.js";
-import { DatabaseError, intercept } from "./support/faults.js";
-import { TOKEN_KINDS } from "./support/handlers.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { tokenError } from "../support/errors.js";
+import { DatabaseError, intercept } from "../support/faults.js";
+import { TOKEN_KINDS } from "../support/handlers.js";
+import { openSqlite, type Sqlite } from "../support/sqlite.js";
 
 const NOW = 1_000_000;
 let sqlite: Sqlite;

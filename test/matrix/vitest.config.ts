@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { mergeConfig, type Plugin } from "vitest/config";
-import { suite } from "./vitest.shared.js";
+import { suite } from "../support/suite.js";
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -10,7 +10,7 @@ const workedStores: Plugin = {
 	enforce: "pre",
 	resolveId(id) {
 		return /^(drizzle-orm|kysely)(\/|$)/.test(id)
-			? this.resolve(id, path("test/matrix/package.json"), { skipSelf: true })
+			? this.resolve(id, path("package.json"), { skipSelf: true })
 			: undefined;
 	},
 };
@@ -18,7 +18,7 @@ const workedStores: Plugin = {
 export default mergeConfig(
 	{
 		plugins: [workedStores],
-		resolve: { alias: { "@lucia-auth/tokens": path("src/index.ts") } },
+		resolve: { alias: { "@lucia-auth/tokens": path("../../src/index.ts") } },
 	},
 	suite("matrix", {
 		include: ["test/matrix/*.test.ts"],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { isStorable, isTokenValue } from "../src/limits.js";
-import { NOT_STRINGS, NOT_TOKENS, UNSTORABLE_STRINGS } from "./support/values.js";
+import { isStorable, isTokenValue } from "../../src/value/bounds.js";
+import { NOT_STRINGS, NOT_TOKENS, UNSTORABLE_STRINGS } from "../support/values.js";
 
 describe("isStorable", () => {
 	test.each(["a", "a".repeat(255), "a.b:c'd\"e%f_g", "ä 🔑", " "])("takes %j", (value) => {

@@ -1,4 +1,4 @@
-import { suite } from "./vitest.shared.js";
+import { suite } from "../support/suite.js";
 
 // The demo in a real browser, driven from Node.
 export default suite("browser", {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { maxBits } from "../src/entropy.js";
+import { maxBits } from "../../src/value/entropy.js";
 
 test.each([
 	["1234567890", 10 * Math.log2(10)],

@@ -1,8 +1,8 @@
-import { isExpired, now, secondsFromNow } from "./clock.js";
-import { isTokenError, LuciaTokenError } from "./error.js";
-import type { KeyStore } from "./key-store.js";
-import { MAX_KEY_ID_LENGTH } from "./limits.js";
-import type { UserScope } from "./scope.js";
+import { isExpired, now, secondsFromNow } from "../clock.js";
+import { isTokenError, LuciaTokenError } from "../error.js";
+import type { KeyStore } from "../key-store.js";
+import { MAX_KEY_ID_LENGTH } from "../value/bounds.js";
+import type { UserScope } from "../scope.js";
 
 const NAME = "issued";
 

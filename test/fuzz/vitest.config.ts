@@ -1,4 +1,4 @@
-import { suite } from "./vitest.shared.js";
+import { suite } from "../support/suite.js";
 
 // The fuzz suite at its full length, of which `npm test` and the matrix run the hundredth part.
 export default suite("fuzz", {

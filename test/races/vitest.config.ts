@@ -1,4 +1,4 @@
-import { suite } from "./vitest.shared.js";
+import { suite } from "../support/suite.js";
 
 // Races, faults and scale, on the databases of the matrix. Its processes run the built package.
 export default suite("races", {

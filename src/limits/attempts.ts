@@ -1,8 +1,8 @@
-import { checksum } from "./checksum.js";
-import { isExpired } from "./clock.js";
-import { isTokenError } from "./error.js";
-import type { KeyStore, StoredKey } from "./key-store.js";
-import type { UserScope } from "./scope.js";
+import { checksum } from "../checksum.js";
+import { isExpired } from "../clock.js";
+import { isTokenError } from "../error.js";
+import type { KeyStore, StoredKey } from "../key-store.js";
+import type { UserScope } from "../scope.js";
 
 /** How many tries there may be. */
 export const MAX_ATTEMPTS = 999;

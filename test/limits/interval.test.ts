@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { LuciaTokenError } from "../src/index.js";
-import { tokenError } from "./support/errors.js";
-import { TOKEN_KINDS } from "./support/handlers.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
-import { NOT_STRINGS } from "./support/values.js";
+import type { LuciaTokenError } from "../../src/index.js";
+import { tokenError } from "../support/errors.js";
+import { TOKEN_KINDS } from "../support/handlers.js";
+import { openSqlite, type Sqlite } from "../support/sqlite.js";
+import { NOT_STRINGS } from "../support/values.js";
 
 // What holds for every order of calls is in test/interleavings, for every database in test/matrix.
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { KeyStore, LuciaAuth } from "../src/index.js";
-import { TOKEN_KINDS } from "./support/handlers.js";
-import { NOT_STRINGS } from "./support/values.js";
+import type { KeyStore, LuciaAuth } from "../../src/index.js";
+import { TOKEN_KINDS } from "../support/handlers.js";
+import { NOT_STRINGS } from "../support/values.js";
 
 const refuse = async (): Promise<never> => {
 	throw new Error("not asked");

@@ -1,9 +1,9 @@
 import * as published from "published";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { idToken, type PasswordTokenOptions, passwordToken } from "../src/index.js";
-import { tokenError } from "./support/errors.js";
-import { createFault } from "./support/faults.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { idToken, type PasswordTokenOptions, passwordToken } from "../../src/index.js";
+import { tokenError } from "../support/errors.js";
+import { createFault } from "../support/faults.js";
+import { openSqlite, type Sqlite } from "../support/sqlite.js";
 
 // What holds for every order of calls is in test/interleavings.
 
@@ -121,9 +121,8 @@ describe("the tries at a code", () => {
 		const results = await Promise.allSettled(calls);
 		expect(results.filter(({ status }) => status === "fulfilled")).toEqual([]);
 		expect(tries().map(({ id }) => id)).toEqual(
-			[1, 2, 3, 4, 5].map(
-				(number): unknown =>
-					expect.stringMatching(new RegExp(`^:code:user\\. [0-9a-f]{1,8} ${number}$`)),
+			[1, 2, 3, 4, 5].map((number): unknown =>
+				expect.stringMatching(new RegExp(`^:code:user\\. [0-9a-f]{1,8} ${number}$`)),
 			),
 		);
 		await expect(open().getToken(token, user)).rejects.toEqual(INVALID);

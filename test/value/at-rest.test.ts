@@ -1,9 +1,9 @@
 import { createHash, createHmac } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type IdTokenOptions, idToken, passwordToken, type Token } from "../src/index.js";
-import { DIGITS, generateRandomString } from "../src/random.js";
-import { tokenError } from "./support/errors.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { type IdTokenOptions, idToken, passwordToken, type Token } from "../../src/index.js";
+import { DIGITS, generateRandomString } from "../../src/value/random.js";
+import { tokenError } from "../support/errors.js";
+import { openSqlite, type Sqlite } from "../support/sqlite.js";
 
 const INVALID = tokenError("INVALID_TOKEN");
 const SECRET = "0123456789abcdef0123456789abcdef";

@@ -1,4 +1,4 @@
-import { MAX_KEY_ID_LENGTH } from "./limits.js";
+import { MAX_KEY_ID_LENGTH } from "./bounds.js";
 
 /** How a token's value is stored, behind the prefix of its key's id. */
 export interface AtRest {

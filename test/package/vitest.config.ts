@@ -1,4 +1,4 @@
-import { suite } from "./vitest.shared.js";
+import { suite } from "../support/suite.js";
 
 export default suite("package", {
 	include: ["test/package/**/*.test.ts"],
