@@ -1,13 +1,7 @@
 import Table from "cli-table3";
 import { ratio, summary } from "./statistics.js";
 
-const OPERATIONS = {
-	issue: "issue",
-	validate: "validate",
-	unknown: "validate unknown",
-	list: "list",
-	revokeAll: "revoke all",
-};
+const OPERATIONS = { unknown: "validate unknown", revokeAll: "revoke all" };
 
 const number = (value) =>
 	value.toLocaleString("en", { maximumSignificantDigits: 3, useGrouping: "min2" });
@@ -34,7 +28,7 @@ const cellsOf = (title, cells, columns, measure) =>
 		[title, "network", "under way", ...columns.map((names) => names.join(" : "))],
 		Object.keys(cells[0].rates.driver).flatMap((operation) =>
 			cells.map(({ network, underWay, tokens, rates }) => [
-				`${OPERATIONS[operation]}${tokens ? ` ${whole(tokens)}` : ""}`,
+				`${OPERATIONS[operation] ?? operation}${tokens ? ` ${whole(tokens)}` : ""}`,
 				network,
 				underWay,
 				...columns.map((names) => {
@@ -46,12 +40,11 @@ const cellsOf = (title, cells, columns, measure) =>
 		2,
 	);
 
-const OURS = ["native", "default"];
+const isOurs = (name) => /^(native|default)/.test(name);
 
 const ratesAndRatiosOf = (cells) => {
 	const names = Object.keys(cells[0].rates);
-	const others = names.filter((name) => !OURS.includes(name));
-	const pairs = OURS.flatMap((ours) => others.map((other) => [ours, other]));
+	const others = names.filter((name) => !isOurs(name));
 	return [
 		cellsOf(
 			"per second, quartiles",
@@ -59,7 +52,14 @@ const ratesAndRatiosOf = (cells) => {
 			names.map((name) => [name]),
 			summary,
 		),
-		cellsOf("times as fast, 95 % interval", cells, pairs, ratio),
+		...names.filter(isOurs).map((ours) =>
+			cellsOf(
+				"times as fast, 95 % interval",
+				cells,
+				others.map((other) => [ours, other]),
+				ratio,
+			),
+		),
 	];
 };
 
@@ -69,29 +69,15 @@ const statementsOf = (statements) => {
 		["statements / round trips", ...operations],
 		Object.entries(statements).map(([name, counts]) => [
 			name,
-			...operations.map((operation) => {
-				const count = counts[operation];
-				if (!count) return "–";
-				return count.roundTrips === null
-					? number(count.statements)
-					: `${number(count.statements)} / ${number(count.roundTrips)}`;
-			}),
+			...operations.map((operation) => counts[operation].map(number).join(" / ")),
 		]),
 	);
 };
 
-const databaseOf = ({
-	version,
-	settings,
-	connections,
-	milliseconds,
-	statements,
-	tokens,
-	lists,
-}) => [
+const partOf = ({ part, version, settings, connections, milliseconds, statements, cells }) => [
 	"",
 	[
-		version,
+		`${version}: ${part}`,
 		`connections ${connections}`,
 		...Object.entries(settings).map((pair) => pair.join(" ")),
 	].join(", "),
@@ -101,16 +87,16 @@ const databaseOf = ({
 			]
 		: []),
 	statementsOf(statements),
-	...[tokens, lists].flatMap(ratesAndRatiosOf),
+	...ratesAndRatiosOf(cells),
 ];
 
-const sizesOf = (sizes) =>
+const sizesOf = ({ sizes }) =>
 	tableOf(
 		["size in bytes", "minified", "gzip", "brotli"],
 		sizes.map(({ name, minified, gzip, brotli }) => [name, ...[minified, gzip, brotli].map(whole)]),
 	);
 
-const importsOf = (imports) =>
+const importsOf = ({ imports }) =>
 	tableOf(
 		["import", "ms", "spread", "heap in KiB", "spread"],
 		imports.map(({ name, milliseconds, bytes }) => [
@@ -122,7 +108,7 @@ const importsOf = (imports) =>
 		]),
 	);
 
-const generatorsOf = (generators) =>
+const generatorsOf = ({ generators }) =>
 	tableOf(
 		["generator", "of", "ns", "spread", "chi-square", "degrees", "p"],
 		generators.map(({ name, kind, nanoseconds, chiSquare, degrees, p }) => [
@@ -150,14 +136,13 @@ const goalOf = ({ goal, cases }) => {
 	];
 };
 
+const TABLES = { sizes: sizesOf, imports: importsOf, generator: generatorsOf };
+
 /** All that was seen, as tables for the terminal. */
-export const report = ({ machine, generators, sizes, imports, databases, notRun, goals }) =>
+export const report = ({ machine, entries, notRun, goals }) =>
 	[
 		Object.values(machine).join(", "),
-		...(sizes ? [sizesOf(sizes)] : []),
-		...(imports ? [importsOf(imports)] : []),
-		...(generators ? [generatorsOf(generators)] : []),
-		...databases.flatMap(databaseOf),
+		...entries.flatMap((entry) => (TABLES[entry.part] ?? partOf)(entry)),
 		"",
 		...notRun,
 		"Goals",
