@@ -11,7 +11,7 @@ import { judge } from "./goals.js";
 import { machine, versions } from "./machine.js";
 import { measureDatabase } from "./measure-database.js";
 import { PLANS } from "./plan.js";
-import { report } from "./report.js";
+import { print } from "./report.js";
 import { merge, readResults, writeResults } from "./store.js";
 import { measureGenerators } from "./work/generator.js";
 import { measureImports } from "./work/imports.js";
@@ -99,7 +99,7 @@ try {
 }
 
 const goals = judge(entries);
-console.log(report({ machine: machine(), entries, notRun, goals }));
+print({ machine: machine(), entries, notRun, goals });
 
 // What a wrong answer cut short is not kept.
 const folder = new URL(

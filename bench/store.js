@@ -2,15 +2,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import stringify from "json-stringify-pretty-compact";
 import { summary } from "./statistics.js";
 
-const rounded = (value) => (typeof value === "number" ? Number(value.toPrecision(4)) : value);
-
 const mapValues = (object, map) =>
 	Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
 
 // Median and quartiles, or what was seen once.
 const kept = (rounds) => {
 	const { median, low, high } = summary(rounds);
-	return (rounds.length === 1 ? [median] : [median, low, high]).map(rounded);
+	return rounds.length === 1 ? [median] : [median, low, high];
 };
 
 const withoutRounds = ({ rounds, ...rest }) => ({ ...rest, rounds: rounds.length });
@@ -45,7 +43,7 @@ export const merge = (stored, { run, machine, versions, entries, goals }) => {
 	const measured = entries.map((entry) => ({ ...summarize(entry), run }));
 	const judged = goals.map(({ goal, cases }) => ({
 		goal,
-		cases: cases.map((seen) => ({ ...mapValues(seen, rounded), run })),
+		cases: cases.map((seen) => ({ ...seen, run })),
 	}));
 	const merged = {
 		entries: replace(stored.entries, measured, isSame),
@@ -75,5 +73,9 @@ export const readResults = async (file) => {
 	}
 };
 
+// Four digits are more than can be seen again.
+const rounded = (_, value) =>
+	typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
+
 export const writeResults = (file, results) =>
-	writeFile(file, `${stringify(results, { indent: "\t", maxLength: 400 })}\n`);
+	writeFile(file, `${stringify(results, { indent: "\t", maxLength: 400, replacer: rounded })}\n`);
