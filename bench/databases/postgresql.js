@@ -140,10 +140,7 @@ export const postgresql = {
 				await direct.query("DELETE FROM auth_key WHERE user_id NOT LIKE 'other%'");
 			},
 			settle: async () => {
-				await direct.query("VACUUM ANALYZE auth_key");
-			},
-			settlePeers: async () => {
-				await direct.query("VACUUM ANALYZE verification, verification_token");
+				await direct.query("VACUUM ANALYZE auth_key, verification, verification_token");
 			},
 		};
 	},

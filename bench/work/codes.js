@@ -36,8 +36,5 @@ export const measureCodes = (database, contenders, { underWay, ...plan }) =>
 		...plan,
 		least: Math.max(4, underWay),
 		most: USERS.length,
-		settle: async () => {
-			await database.settle();
-			await database.settlePeers?.();
-		},
+		settle: database.settle,
 	});

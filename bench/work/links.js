@@ -39,8 +39,5 @@ export const measureLinks = (database, contenders, { underWay, ...plan }) =>
 		...plan,
 		least: Math.max(4, underWay),
 		most: 20_000,
-		settle: async () => {
-			await database.settle();
-			await database.settlePeers?.();
-		},
+		settle: database.settle,
 	});
