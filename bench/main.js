@@ -24,7 +24,7 @@ const DATABASE_NAMES = DATABASES.map(({ name }) => name);
 
 const HELP = `npm run bench -- [--quick] [--only <part>]… [--on <database>]… [--rounds <number>] [--keep]
 
---quick  a minute or two: whether everything runs and answers right; its figures say little
+--quick  a minute or two on a quiet machine: whether everything runs and answers right; its figures say little
 --only   ${PARTS.join(", ")}
 --on     ${DATABASE_NAMES.join(", ")}
 --rounds how many turns each has with links and codes, 50 if it is not quick

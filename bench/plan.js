@@ -2,9 +2,9 @@
 export const PLANS = {
 	quick: {
 		underWay: [1, 8],
-		turns: { rounds: 2, milliseconds: 10, warmUp: 0 },
+		turns: { rounds: 2, milliseconds: 1, warmUp: 0 },
 		tokens: [1, 20],
-		listTurns: { rounds: 2, milliseconds: 5, warmUp: 0 },
+		listTurns: { rounds: 2, milliseconds: 1, warmUp: 0 },
 		generator: { rounds: 2, strings: 20_000 },
 		imports: { rounds: 1 },
 	},
