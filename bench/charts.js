@@ -1,25 +1,32 @@
 import { writeFile } from "node:fs/promises";
 import { parse, View } from "vega";
 import { compile } from "vega-lite";
-import { summary } from "./statistics.js";
 
-const NAMES = {
-	driver: "the driver alone",
-	native: "2.0, native store",
-	default: "2.0, default store",
-	"1.0.2": "1.0.2",
-	"better-auth": "better-auth",
-	"Auth.js": "Auth.js",
+// Told apart by the color-blind, too.
+const CONTENDERS = {
+	driver: ["the driver alone", "#999999"],
+	native: ["2.0, native store", "#0072b2"],
+	"native, guide": ["2.0, native, as in the guide", "#0072b2"],
+	default: ["2.0, default store", "#56b4e9"],
+	"default, guide": ["2.0, default, as in the guide", "#56b4e9"],
+	"1.0.2": ["1.0.2", "#e69f00"],
+	"better-auth": ["better-auth", "#cc79a7"],
+	"Auth.js": ["Auth.js", "#009e73"],
 };
 
-// Told apart by the colour-blind, too.
-const COLOURS = ["#999999", "#0072b2", "#56b4e9", "#e69f00", "#cc79a7", "#009e73"];
+const TITLES = Object.values(CONTENDERS).map(([title]) => title);
+const titleOf = (name) => CONTENDERS[name][0];
 
-const colour = (names) => ({
-	field: "contender",
-	type: "nominal",
-	scale: { domain: Object.values(NAMES).slice(0, names), range: COLOURS.slice(0, names) },
-});
+const color = (values) => {
+	const shown = Object.values(CONTENDERS).filter(([title]) =>
+		values.some(({ contender }) => contender === title),
+	);
+	return {
+		field: "contender",
+		type: "nominal",
+		scale: { domain: shown.map(([title]) => title), range: shown.map(([, color]) => color) },
+	};
+};
 
 const CONFIG = {
 	// A README is read on a dark page as often as on a light one.
@@ -33,32 +40,42 @@ const CONFIG = {
 
 const toSvg = (spec) => new View(parse(compile(spec, { config: CONFIG }).spec)).toSVG();
 
-const placeOf = (database, network) =>
-	network === "delayed" ? `${database.name}, 2 ms away` : database.name;
+const UNDER_WAY = 8;
 
-/** Calls per second of each contender, at each place, with so many calls under way. */
-const throughput = (databases, underWay) => {
-	const values = databases.flatMap((database) =>
-		database.tokens
-			.filter((cell) => cell.underWay === underWay)
-			.flatMap(({ network, rates }) =>
-				Object.entries(rates).flatMap(([name, rounds]) =>
-					["issue", "validate"].map((operation) => ({
-						place: placeOf(database, network),
-						operation,
-						contender: NAMES[name],
-						...summary(rounds[operation]),
-					})),
-				),
+// What each contender did in each cell of a part.
+const valuesOf = (entries, part) =>
+	entries
+		.filter((entry) => entry.part === part)
+		.flatMap(({ database, milliseconds, rates }) =>
+			rates.flatMap(({ network, underWay, tokens, operation, ...contenders }) =>
+				Object.entries(contenders).map(([name, [median, low, high]]) => ({
+					// As far as it was in that run: a busy machine delays the proxy, too.
+					place:
+						network === "delayed"
+							? `${database}, ${milliseconds.added.toFixed(0)} ms away`
+							: database,
+					underWay,
+					tokens,
+					operation,
+					contender: titleOf(name),
+					median,
+					low,
+					high,
+				})),
 			),
-	);
+		);
+
+/** Calls per second of each contender, at each place. */
+const throughput = (part, all, operations) => {
+	const values = all.filter(({ underWay }) => underWay === UNDER_WAY);
 	const places = [...new Set(values.map(({ place }) => place))];
 	const x = (field) => ({ field, type: "quantitative", title: null, axis: { tickCount: 4 } });
-	const y = { field: "contender", type: "nominal", sort: Object.values(NAMES), title: null };
+	const y = { field: "contender", type: "nominal", sort: TITLES, title: null };
+	const yOf = (isFirst) => ({ ...y, axis: isFirst ? { labelLimit: 300 } : null });
 	// A facet's rows can't each have contenders of their own, and Auth.js is on PostgreSQL alone.
-	const chart = (place, operation) => ({
-		title: { text: `${place}: ${operation}`, fontSize: 12, offset: 4 },
-		width: 240,
+	const chart = (place, operation, isFirst) => ({
+		title: { text: isFirst ? `${place}: ${operation}` : operation, fontSize: 12, offset: 4 },
+		width: 480 / operations.length,
 		height: { step: 18 },
 		data: {
 			values: values.filter((value) => value.place === place && value.operation === operation),
@@ -66,42 +83,34 @@ const throughput = (databases, underWay) => {
 		layer: [
 			{
 				mark: "bar",
-				encoding: { x: x("median"), y, color: { ...colour(), legend: null } },
+				encoding: { x: x("median"), y: yOf(isFirst), color: { ...color(values), legend: null } },
 			},
 			{
 				mark: { type: "rule", color: "#333333" },
-				encoding: { x: x("low"), x2: { field: "high" }, y },
+				encoding: { x: x("low"), x2: { field: "high" }, y: yOf(isFirst) },
 			},
 		],
 	});
 	return toSvg({
 		title: {
-			text: "Calls per second",
-			subtitle: `${underWay} under way; longer is better; the line is from the lower to the upper quartile`,
+			text: `Calls per second with ${part}`,
+			subtitle: `${UNDER_WAY} under way; longer is better; the line is from the lower to the upper quartile`,
 		},
 		vconcat: places.map((place) => ({
-			hconcat: ["issue", "validate"].map((operation) => chart(place, operation)),
+			hconcat: operations.map((operation, i) => chart(place, operation, i === 0)),
 		})),
 	});
 };
 
 /** Milliseconds for a call, one after the other, by how many tokens the user has. */
-const costOfTokens = (databases) => {
-	const values = databases.flatMap((database) =>
-		database.lists
-			.filter(({ underWay }) => underWay === 1)
-			.flatMap(({ network, tokens, rates }) =>
-				Object.entries(rates).flatMap(([name, rounds]) =>
-					Object.entries({ list: "list", revokeAll: "revoke all" }).map(([operation, title]) => ({
-						place: placeOf(database, network),
-						operation: title,
-						contender: NAMES[name],
-						tokens,
-						milliseconds: 1000 / summary(rounds[operation]).median,
-					})),
-				),
-			),
-	);
+const costOfTokens = (all) => {
+	const values = all
+		.filter(({ underWay }) => underWay === 1)
+		.map(({ operation, median, ...value }) => ({
+			...value,
+			operation: operation === "revokeAll" ? "revoke all" : operation,
+			milliseconds: 1000 / median,
+		}));
 	return toSvg({
 		title: {
 			text: "Milliseconds for a call, by number of tokens of the user",
@@ -137,19 +146,22 @@ const costOfTokens = (databases) => {
 					title: "ms",
 					axis: { tickCount: 4, format: "~g" },
 				},
-				color: { ...colour(4), legend: { title: null, orient: "bottom" } },
+				color: { ...color(values), legend: { title: null, orient: "bottom" } },
 			},
 		},
 	});
 };
 
-/** Writes the charts that the README shows. */
-export const writeCharts = async ({ databases }, folder) => {
-	if (databases.length === 0) return;
-	const underWay = databases[0].tokens.map((cell) => cell.underWay).find((count) => count > 1);
-	const charts = {
-		"throughput.svg": await throughput(databases, underWay ?? 1),
-		"tokens.svg": await costOfTokens(databases),
-	};
-	for (const [name, svg] of Object.entries(charts)) await writeFile(new URL(name, folder), svg);
+const CHARTS = {
+	links: ["throughput.svg", (values) => throughput("links", values, ["issue", "validate"])],
+	codes: ["codes.svg", (values) => throughput("codes", values, ["issue", "wrong", "right"])],
+	lists: ["tokens.svg", costOfTokens],
+};
+
+/** Draws what there is of the charts that the READMEs show. */
+export const writeCharts = async ({ entries }, folder) => {
+	for (const [part, [name, draw]] of Object.entries(CHARTS)) {
+		const values = valuesOf(entries, part);
+		if (values.length > 0) await writeFile(new URL(name, folder), await draw(values));
+	}
 };

@@ -1,83 +1,129 @@
 import { ratio } from "./statistics.js";
 
-// Rows of the results, each with the ratio of one contender to another.
-const compare = (databases, operation, contender, other) =>
-	databases.flatMap(({ name, tokens }) =>
-		tokens
-			.filter(({ rates }) => rates[contender] && rates[other])
-			.map(({ network, underWay, rates }) => {
-				const { median: value, ...interval } = ratio(
-					rates[contender][operation],
-					rates[other][operation],
-				);
-				return {
-					where: `${name}, ${network}, ${underWay} under way`,
-					value,
-					...interval,
-					// More than the driver's own statement reaches is not to be had.
-					driver: ratio(rates.driver[operation], rates[other][operation]).median,
-				};
-			}),
-	);
+// A case for each cell of a part: the ratio of one contender to another.
+const compare = (entries, part, operation, contender, other) =>
+	entries
+		.filter((entry) => entry.part === part)
+		.flatMap(({ database, cells }) =>
+			cells
+				.filter(({ rates }) => rates[contender] && rates[other])
+				.map(({ network, underWay, rates }) => {
+					const { median: value, ...interval } = ratio(
+						rates[contender][operation],
+						rates[other][operation],
+					);
+					return {
+						where: `${database}, ${network}, ${underWay} under way`,
+						value,
+						...interval,
+						// More than the driver's own statement reaches is not to be had.
+						driver: ratio(rates.driver[operation], rates[other][operation]).median,
+					};
+				}),
+		);
 
 const atLeast = (goal, limit, measured) => ({
 	goal,
 	cases: measured.map((seen) => ({ ...seen, met: seen.value >= limit })),
 });
 
-/** Each goal of the bench, with where it is met and where it is missed. */
-export const judge = ({ databases, generators = [] }) => {
-	const goals = [
+const statementsAtMost = (goal, entries, contender, limits) => ({
+	goal,
+	cases: entries.flatMap(({ database, statements }) =>
+		Object.entries(limits).map(([operation, limit]) => {
+			const [value] = statements[contender][operation];
+			return { where: `${database}, ${operation}`, value, met: value <= limit };
+		}),
+	),
+});
+
+const codeGoals = (entries) => {
+	const codes = entries.filter(({ part }) => part === "codes");
+	const onPostgresql = codes.filter(({ database }) => database === "PostgreSQL");
+	const beside = (goal, limit, operation, contender) =>
+		atLeast(goal, limit, compare(entries, "codes", operation, contender, "better-auth"));
+	return [
+		statementsAtMost("default codes: issue 1, wrong 3, right 9 statements", codes, "default", {
+			issue: 1,
+			wrong: 3,
+			right: 9,
+		}),
+		statementsAtMost(
+			"native codes on PostgreSQL: issue 1, wrong 2, right 4 statements",
+			onPostgresql,
+			"native",
+			{ issue: 1, wrong: 2, right: 4 },
+		),
+		...["", ", guide"].flatMap((options) => [
+			beside(`native${options}: right code, 2 times better-auth`, 2, "right", `native${options}`),
+			beside(`native${options}: wrong code, 3 times better-auth`, 3, "wrong", `native${options}`),
+			beside(
+				`default${options}: right code, level with better-auth (0.95)`,
+				0.95,
+				"right",
+				`default${options}`,
+			),
+		]),
+	];
+};
+
+const linkGoals = (entries) => {
+	const links = (operation, contender, other) =>
+		compare(entries, "links", operation, contender, other);
+	return [
 		...["issue", "validate"].map((operation) =>
 			atLeast(
 				`native ${operation}, 0.95 of the driver's own statement`,
 				0.95,
-				compare(databases, operation, "native", "driver"),
+				links(operation, "native", "driver"),
 			),
 		),
-		atLeast("native validate, 2 times 1.0.2", 2, compare(databases, "validate", "native", "1.0.2")),
-		atLeast(
-			"native validate, 5 times better-auth",
-			5,
-			compare(databases, "validate", "native", "better-auth"),
-		),
+		atLeast("native validate, 2 times 1.0.2", 2, links("validate", "native", "1.0.2")),
+		atLeast("native validate, 5 times better-auth", 5, links("validate", "native", "better-auth")),
 		atLeast(
 			"default validate, ahead of better-auth",
 			1,
-			compare(databases, "validate", "default", "better-auth"),
+			links("validate", "default", "better-auth"),
 		),
-		atLeast(
-			"default issue, level with 1.0.2 (0.95)",
-			0.95,
-			compare(databases, "issue", "default", "1.0.2"),
-		),
-		{
-			goal: "native revoke-all of 10,000 tokens, one statement",
-			cases: databases.map(({ name, statements }) => {
+		atLeast("default issue, level with 1.0.2 (0.95)", 0.95, links("issue", "default", "1.0.2")),
+	];
+};
+
+const listGoals = (entries) => [
+	{
+		goal: "native revoke-all of 10,000 tokens, one statement",
+		cases: entries
+			.filter(({ part }) => part === "lists")
+			.map(({ database, statements }) => {
 				// Of the most tokens that the run had: fewer in a quick one.
-				const value = Object.values(statements.native).at(-1).statements;
-				return { where: name, value, met: value === 1 };
+				const [value] = Object.values(statements.native).at(-1);
+				return { where: database, value, met: value === 1 };
 			}),
-		},
+	},
+];
+
+const generatorGoals = (entries) => {
+	const generators = entries.find(({ part }) => part === "generator")?.generators ?? [];
+	const ours = generators.filter(({ name }) => name === "2.0");
+	return [
 		atLeast(
 			"generator, 3 times 1.0.2",
 			3,
-			generators
-				.filter(({ name }) => name === "2.0")
-				.map(({ kind, rounds }) => {
-					const published = generators.find(
-						(other) => other.kind === kind && other.name === "1.0.2",
-					);
-					const { median: value, ...interval } = ratio(published.rounds, rounds);
-					return { where: kind, value, ...interval };
-				}),
+			ours.map(({ kind, rounds }) => {
+				const published = generators.find((other) => other.kind === kind && other.name === "1.0.2");
+				const { median: value, ...interval } = ratio(published.rounds, rounds);
+				return { where: kind, value, ...interval };
+			}),
 		),
 		{
 			goal: "generator, unbiased (p of chi-square over 0.001)",
-			cases: generators
-				.filter(({ name }) => name === "2.0")
-				.map(({ kind, p }) => ({ where: kind, value: p, met: p > 0.001 })),
+			cases: ours.map(({ kind, p }) => ({ where: kind, value: p, met: p > 0.001 })),
 		},
 	];
-	return goals.filter(({ cases }) => cases.length > 0);
 };
+
+/** Each goal of the parts that were measured, with where it is met and where it is missed. */
+export const judge = (entries) =>
+	[linkGoals, codeGoals, listGoals, generatorGoals]
+		.flatMap((goals) => goals(entries))
+		.filter(({ cases }) => cases.length > 0);

@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { WrongAnswer } from "./answers.js";
@@ -10,98 +11,110 @@ import { judge } from "./goals.js";
 import { machine, versions } from "./machine.js";
 import { measureDatabase } from "./measure-database.js";
 import { PLANS } from "./plan.js";
-import { createProgress } from "./progress.js";
-import { report } from "./report.js";
+import { print } from "./report.js";
+import { merge, readResults, writeResults } from "./store.js";
 import { measureGenerators } from "./work/generator.js";
 import { measureImports } from "./work/imports.js";
 import { measureSizes } from "./work/sizes.js";
 
 const DATABASES = [postgresql, mariadb, libsql, betterSqlite3];
+const ON_DATABASES = ["links", "codes", "lists"];
+const PARTS = ["sizes", "imports", "generator", ...ON_DATABASES];
+const DATABASE_NAMES = DATABASES.map(({ name }) => name);
 
-const PARTS = ["sizes", "imports", "generator", ...DATABASES.map(({ name }) => name)];
+const HELP = `npm run bench -- [--quick] [--only <part>]… [--on <database>]… [--rounds <number>] [--keep]
 
-const HELP = `npm run bench -- [--quick] [--only <part>]…
-
---quick  a minute at most: whether everything runs and answers right; its figures say little
+--quick  a minute or two on a quiet machine: whether everything runs and answers right; its figures say little
 --only   ${PARTS.join(", ")}
+--on     ${DATABASE_NAMES.join(", ")}
+--rounds how many turns each has with links and codes, 50 if it is not quick
+--keep   puts what it measures in the place of the same parts in results/, and draws the charts anew
 `;
 
 const { values } = parseArgs({
 	options: {
-		quick: { type: "boolean" },
+		quick: { type: "boolean", default: false },
 		only: { type: "string", multiple: true },
+		on: { type: "string", multiple: true },
+		rounds: { type: "string" },
+		keep: { type: "boolean", default: false },
 		help: { type: "boolean" },
 	},
 });
+
+const fail = (message) => {
+	console.error(`${message}\n\n${HELP}`);
+	process.exit(2);
+};
+
+const chosen = (names, wanted = names) => {
+	const find = (name) => names.find((known) => known.toLowerCase() === name.toLowerCase());
+	const unknown = wanted.filter((name) => !find(name));
+	if (unknown.length > 0) fail(`There is no ${unknown.join(", ")}.`);
+	return names.filter((name) => wanted.map(find).includes(name));
+};
 
 if (values.help) {
 	console.log(HELP);
 	process.exit();
 }
+if (values.quick && values.keep) fail("The figures of a quick run are not worth keeping.");
 
-const same = (a) => (b) => a.toLowerCase() === b.toLowerCase();
-const unknown = values.only?.filter((name) => !PARTS.some(same(name))) ?? [];
-if (unknown.length > 0) {
-	console.error(`There is no part ${unknown.join(", ")}.\n\n${HELP}`);
-	process.exit(2);
+const parts = chosen(PARTS, values.only);
+const databaseNames = chosen(DATABASE_NAMES, values.on);
+const plan = PLANS[values.quick ? "quick" : "full"];
+if (values.rounds) {
+	if (!/^[1-9]\d*$/.test(values.rounds)) fail("--rounds is a whole number.");
+	plan.turns.rounds = Number(values.rounds);
 }
-const parts = PARTS.filter((part) => values.only?.some(same(part)) ?? true);
-
-const mode = values.quick ? "quick" : "full";
-const plan = PLANS[mode];
-const results = {
-	date: new Date().toISOString().slice(0, 10),
-	mode,
-	complete: false,
-	machine: machine(),
-	versions,
-	databases: [],
-	notRun: [],
-};
-const progress = createProgress();
+// What is measured is src/, so that is what the commit is of.
+const lastChange = ["log", "-1", "--format=%h", "--", "../src"];
+const commit = execFileSync("git", lastChange, { cwd: import.meta.dirname, encoding: "utf8" });
+const run = `${new Date().toISOString().slice(0, 10)}, src/ of ${commit.trim()}`;
+const entries = [];
+const notRun = [];
 
 const work = {
-	sizes: async () => {
-		results.sizes = await measureSizes();
-	},
-	imports: async () => {
-		results.imports = await measureImports(plan.imports);
-	},
-	generator: async () => {
-		results.generators = await measureGenerators(plan.generator);
-	},
+	sizes: async () => ({ sizes: await measureSizes() }),
+	imports: async () => ({ imports: await measureImports(plan.imports) }),
+	generator: async () => ({ generators: await measureGenerators(plan.generator) }),
 };
-for (const database of DATABASES) {
-	work[database.name] = async () => {
-		const measured = await measureDatabase(database, plan, progress);
-		if (measured.notRun) results.notRun.push(measured.notRun);
-		else results.databases.push(measured);
-	};
-}
 
 try {
-	const bar = progress.start("all", parts.length);
-	for (const part of parts) {
-		await work[part]();
-		bar.step(part);
+	for (const part of parts.filter((name) => work[name])) {
+		console.error(part);
+		entries.push({ part, ...(await work[part]()) });
 	}
-	results.complete = parts.length === PARTS.length && results.notRun.length === 0;
+	const onDatabases = parts.filter((part) => ON_DATABASES.includes(part));
+	if (onDatabases.length > 0) {
+		for (const database of DATABASES.filter(({ name }) => databaseNames.includes(name))) {
+			const measured = await measureDatabase(database, onDatabases, plan);
+			if (measured.notRun) notRun.push(measured.notRun);
+			else entries.push(...measured.entries);
+		}
+	}
 } catch (error) {
 	process.exitCode = 1;
 	console.error(error instanceof WrongAnswer ? `\nWrong answer: ${error.message}` : error);
-} finally {
-	progress.stop();
 }
 
-results.goals = judge(results);
-console.log(report(results));
+const goals = judge(entries);
+print({ machine: machine(), entries, notRun, goals });
 
-// Only a whole run in earnest replaces the figures that the README shows.
+// What a wrong answer cut short is not kept.
 const folder = new URL(
-	results.complete && mode === "full" ? "results/" : "results/trial/",
+	values.keep && !process.exitCode ? "results/" : "results/trial/",
 	import.meta.url,
 );
 await mkdir(folder, { recursive: true });
-await writeFile(new URL(`${mode}.json`, folder), `${JSON.stringify(results, null, "\t")}\n`);
+const file = new URL(values.quick ? "quick.json" : "full.json", folder);
+const results = merge(await readResults(file), {
+	run,
+	machine: machine(),
+	versions,
+	entries,
+	goals,
+});
+await writeResults(file, results);
 await writeCharts(results, folder);
 console.log(`Written to ${fileURLToPath(folder)}`);

@@ -1,10 +1,11 @@
 import { toAddress } from "./databases/schema.js";
 import { CONNECTIONS, DELAY } from "./plan.js";
 import { openProxy } from "./proxy.js";
+import { measureCodes } from "./work/codes.js";
+import { measureLinks } from "./work/links.js";
 import { measureLists } from "./work/lists.js";
 import { measureNetwork } from "./work/network.js";
-import { countStatements } from "./work/statements.js";
-import { measureTokens } from "./work/tokens.js";
+import { countCodes, countLinks, countLists } from "./work/statements.js";
 
 // No server, or one that is somebody else's.
 const NOT_THERE = [
@@ -19,8 +20,12 @@ const NOT_THERE = [
 const isRefused = ({ code, errors }) =>
 	NOT_THERE.includes(code) || errors?.every(isRefused) === true;
 
-/** Runs all work on one database: `{ notRun }` with the reason where there is none. */
-export const measureDatabase = async (kind, plan, progress) => {
+/**
+ * Runs the parts on one database.
+ *
+ * @returns an entry for each part, or `{ notRun }` with the reason where there is no such database
+ */
+export const measureDatabase = async (kind, parts, plan) => {
 	const { name, variable, defaultUrl, port, networked } = kind;
 	const url = process.env[variable] ?? defaultUrl;
 	const toDo = [];
@@ -36,7 +41,6 @@ export const measureDatabase = async (kind, plan, progress) => {
 	let interrupted = false;
 	const onInterrupt = async () => {
 		interrupted = true;
-		progress.stop();
 		await tidyUp();
 		process.exit(130);
 	};
@@ -49,7 +53,7 @@ export const measureDatabase = async (kind, plan, progress) => {
 			through: proxy?.address,
 			later,
 		});
-		return { name, ...(await measure(database, proxy, plan, progress, name)) };
+		return { entries: await measure(database, parts, proxy, plan, name) };
 	} catch (error) {
 		// Its connections were closed, and the process is about to end.
 		if (interrupted) await new Promise(() => {});
@@ -62,55 +66,50 @@ export const measureDatabase = async (kind, plan, progress) => {
 	}
 };
 
-const measure = async (database, proxy, plan, progress, name) => {
-	const networks = Object.keys(database.contenders);
-	const lists = networks.flatMap((network) =>
+const cellsOf = (networks, plan, part) =>
+	networks.flatMap((network) =>
 		plan.underWay.flatMap((underWay) =>
-			plan.tokens.map((tokens) => ({ network, underWay, tokens })),
+			part === "lists"
+				? plan.tokens.map((tokens) => ({ network, underWay, tokens }))
+				: [{ network, underWay }],
 		),
 	);
-	const bar = progress.start(name, 1 + networks.length * plan.underWay.length + lists.length);
 
-	const statements = await countStatements(
-		database,
-		database.contenders[proxy ? "delayed" : "direct"],
-		Math.max(...plan.tokens),
-		proxy || undefined,
-	);
-	bar.step("statements");
-	const measured = {
+const WORK = { links: measureLinks, lists: measureLists, codes: measureCodes };
+const COUNTS = { links: countLinks, lists: countLists, codes: countCodes };
+
+// All that can list tokens are among those that issue links.
+const contendersFor = (part, { links, codes }) =>
+	({ links, lists: links.filter(({ list }) => list), codes })[part];
+
+const measure = async (database, parts, proxy, plan, name) => {
+	const shared = {
+		database: name,
 		version: database.version,
 		settings: database.settings,
 		connections: proxy ? CONNECTIONS : 1,
 		milliseconds: proxy ? await measureNetwork(database) : null,
-		statements,
-		tokens: [],
-		lists: [],
 	};
-	for (const network of networks) {
-		const contenders = database.contenders[network];
-		for (const underWay of plan.underWay) {
-			const rates = await measureTokens(database, contenders, {
-				underWay,
-				rounds: plan.rounds,
-				milliseconds: plan.milliseconds,
-				warmUp: plan.warmUp,
+	const entries = [];
+	for (const part of parts) {
+		console.error(`${name}, ${part}: statements`);
+		const statements = await COUNTS[part](
+			database,
+			contendersFor(part, database.contenders[proxy ? "delayed" : "direct"]),
+			proxy || undefined,
+			Math.max(...plan.tokens),
+		);
+		const cells = [];
+		for (const cell of cellsOf(Object.keys(database.contenders), plan, part)) {
+			console.error(`${name}, ${part}: ${Object.entries(cell).flat().join(" ")}`);
+			const contenders = contendersFor(part, database.contenders[cell.network]);
+			const rates = await WORK[part](database, contenders, {
+				...cell,
+				...(part === "lists" ? plan.listTurns : plan.turns),
 			});
-			measured.tokens.push({ network, underWay, rates });
-			bar.step(`tokens, ${network}, ${underWay} under way`);
+			cells.push({ ...cell, rates });
 		}
+		entries.push({ part, ...shared, statements, cells });
 	}
-	for (const { network, underWay, tokens } of lists) {
-		const rates = await measureLists(database, database.contenders[network], {
-			underWay,
-			tokens,
-			rounds: plan.listRounds,
-			milliseconds: plan.listMilliseconds,
-			warmUp: 0,
-			patience: plan.patience,
-		});
-		measured.lists.push({ network, underWay, tokens, rates });
-		bar.step(`lists of ${tokens}, ${network}, ${underWay} under way`);
-	}
-	return measured;
+	return entries;
 };

@@ -1,27 +1,20 @@
 /** What a run consists of. */
 export const PLANS = {
 	quick: {
-		rounds: 2,
-		milliseconds: 10,
-		warmUp: 0,
 		underWay: [1, 8],
+		turns: { rounds: 2, milliseconds: 1, warmUp: 0 },
 		tokens: [1, 20],
-		listRounds: 2,
-		listMilliseconds: 5,
+		listTurns: { rounds: 2, milliseconds: 1, warmUp: 0 },
 		generator: { rounds: 2, strings: 20_000 },
 		imports: { rounds: 1 },
 	},
 	full: {
-		// Many short turns rather than few long ones: what disturbs one round then is a small part.
-		rounds: 50,
-		milliseconds: 10,
-		warmUp: 250,
 		underWay: [1, 8, 64],
+		// Many short turns rather than few long ones: what disturbs one round then is a small part.
+		turns: { rounds: 50, milliseconds: 10, warmUp: 250 },
 		tokens: [1, 10, 100, 1_000, 10_000],
-		listRounds: 5,
-		listMilliseconds: 15,
 		// Who deletes 640,000 tokens one by one takes minutes, and does so once.
-		patience: 5_000,
+		listTurns: { rounds: 5, milliseconds: 15, warmUp: 0, patience: 5_000 },
 		generator: { rounds: 15, strings: 100_000 },
 		imports: { rounds: 7 },
 	},

@@ -1,165 +1,113 @@
-import Table from "cli-table3";
 import { ratio, summary } from "./statistics.js";
-
-const OPERATIONS = {
-	issue: "issue",
-	validate: "validate",
-	unknown: "validate unknown",
-	list: "list",
-	revokeAll: "revoke all",
-};
 
 const number = (value) =>
 	value.toLocaleString("en", { maximumSignificantDigits: 3, useGrouping: "min2" });
 
-const whole = (value) => value.toLocaleString("en");
-
 const spread = ({ median, low, high, rounds }) =>
 	rounds === 1 ? "once" : `±${Math.round(((high - low) / 2 / median) * 100)} %`;
 
-const tableOf = (head, rows, leftColumns = 1) => {
-	const table = new Table({
-		head,
-		colAligns: head.map((_, i) => (i < leftColumns ? "left" : "right")),
-		style: { head: [], border: [], compact: true },
-	});
-	table.push(...rows);
-	return table.toString();
+const shown = (seen) => `${number(seen.median)} ${spread(seen)}`;
+
+const isOurs = (name) => /^(native|default)/.test(name);
+
+// A row for each operation in each cell, and a column for each list of contenders, whose rounds are
+// measured against one another.
+const printCells = (title, cells, columns, measure) => {
+	console.log(title);
+	console.table(
+		Object.keys(cells[0].rates.driver).flatMap((operation) =>
+			cells.map(({ rates, ...cell }) => ({
+				operation,
+				...cell,
+				...Object.fromEntries(
+					columns.map((names) => [
+						names.join(" : "),
+						shown(measure(...names.map((name) => rates[name][operation]))),
+					]),
+				),
+			})),
+		),
+	);
 };
 
-// A row for each operation, network and number of calls under way, and a column for each list of
-// contenders, whose rounds are measured against one another.
-const cellsOf = (title, cells, columns, measure) =>
-	tableOf(
-		[title, "network", "under way", ...columns.map((names) => names.join(" : "))],
-		Object.keys(cells[0].rates.driver).flatMap((operation) =>
-			cells.map(({ network, underWay, tokens, rates }) => [
-				`${OPERATIONS[operation]}${tokens ? ` ${whole(tokens)}` : ""}`,
-				network,
-				underWay,
-				...columns.map((names) => {
-					const seen = measure(...names.map((name) => rates[name][operation]));
-					return `${number(seen.median)} ${spread(seen)}`;
-				}),
+const printStatements = (statements) => {
+	console.log("Statements / round trips");
+	const rows = Object.entries(statements).map(([contender, counts]) => ({
+		contender,
+		...Object.fromEntries(
+			Object.entries(counts).map(([operation, count]) => [
+				operation,
+				count.map(number).join(" / "),
 			]),
 		),
-		2,
-	);
+	}));
+	console.table(rows);
+};
 
-const OURS = ["native", "default"];
-
-const ratesAndRatiosOf = (cells) => {
+const printPart = ({ part, version, settings, connections, milliseconds, statements, cells }) => {
+	const setting = Object.entries(settings).map((pair) => pair.join(" "));
+	console.log(`\n${[`${version}: ${part}`, `connections ${connections}`, ...setting].join(", ")}`);
+	if (milliseconds) {
+		const [direct, added] = [milliseconds.direct, milliseconds.added].map((ms) => ms.toFixed(2));
+		console.log(`A round trip takes ${direct} ms, and through the proxy ${added} ms more.`);
+	}
+	printStatements(statements);
 	const names = Object.keys(cells[0].rates);
-	const others = names.filter((name) => !OURS.includes(name));
-	const pairs = OURS.flatMap((ours) => others.map((other) => [ours, other]));
-	return [
-		cellsOf(
-			"per second, quartiles",
-			cells,
-			names.map((name) => [name]),
-			summary,
-		),
-		cellsOf("times as fast, 95 % interval", cells, pairs, ratio),
-	];
+	const others = names.filter((name) => !isOurs(name));
+	printCells(
+		"Calls per second, with their quartiles",
+		cells,
+		names.map((name) => [name]),
+		summary,
+	);
+	for (const ours of names.filter(isOurs)) {
+		const pairs = others.map((other) => [ours, other]);
+		printCells("Times as fast, with the 95 % interval", cells, pairs, ratio);
+	}
 };
 
-const statementsOf = (statements) => {
-	const operations = Object.keys(statements.driver);
-	return tableOf(
-		["statements / round trips", ...operations],
-		Object.entries(statements).map(([name, counts]) => [
+const TABLES = {
+	sizes: ({ sizes }) => sizes,
+	imports: ({ imports }) =>
+		imports.map(({ name, milliseconds, bytes }) => ({
 			name,
-			...operations.map((operation) => {
-				const count = counts[operation];
-				if (!count) return "–";
-				return count.roundTrips === null
-					? number(count.statements)
-					: `${number(count.statements)} / ${number(count.roundTrips)}`;
-			}),
-		]),
-	);
-};
-
-const databaseOf = ({
-	version,
-	settings,
-	connections,
-	milliseconds,
-	statements,
-	tokens,
-	lists,
-}) => [
-	"",
-	[
-		version,
-		`connections ${connections}`,
-		...Object.entries(settings).map((pair) => pair.join(" ")),
-	].join(", "),
-	...(milliseconds
-		? [
-				`A round trip takes ${milliseconds.direct.toFixed(2)} ms, and through the proxy ${milliseconds.added.toFixed(2)} ms more.`,
-			]
-		: []),
-	statementsOf(statements),
-	...[tokens, lists].flatMap(ratesAndRatiosOf),
-];
-
-const sizesOf = (sizes) =>
-	tableOf(
-		["size in bytes", "minified", "gzip", "brotli"],
-		sizes.map(({ name, minified, gzip, brotli }) => [name, ...[minified, gzip, brotli].map(whole)]),
-	);
-
-const importsOf = (imports) =>
-	tableOf(
-		["import", "ms", "spread", "heap in KiB", "spread"],
-		imports.map(({ name, milliseconds, bytes }) => [
-			name,
-			number(milliseconds.median),
-			spread(milliseconds),
-			number(bytes.median / 1024),
-			spread(bytes),
-		]),
-	);
-
-const generatorsOf = (generators) =>
-	tableOf(
-		["generator", "of", "ns", "spread", "chi-square", "degrees", "p"],
-		generators.map(({ name, kind, nanoseconds, chiSquare, degrees, p }) => [
+			milliseconds: shown(milliseconds),
+			"bytes on the heap": shown(bytes),
+		})),
+	generator: ({ generators }) =>
+		generators.map(({ name, kind, nanoseconds, chiSquare, degrees, p }) => ({
 			name,
 			kind,
-			number(nanoseconds.median),
-			spread(nanoseconds),
-			number(chiSquare),
+			nanoseconds: shown(nanoseconds),
+			"chi-square": number(chiSquare),
 			degrees,
-			p.toPrecision(2),
-		]),
-		2,
-	);
+			p: p.toPrecision(2),
+		})),
+};
 
-const goalOf = ({ goal, cases }) => {
+const printGoal = ({ goal, cases }) => {
 	const missed = cases.filter(({ met }) => !met);
 	const values = cases.map(({ value }) => value);
 	const seen = `${number(Math.min(...values))} to ${number(Math.max(...values))}`;
-	return [
+	console.log(
 		`${missed.length === 0 ? "met   " : "missed"}  ${goal}: in ${cases.length - missed.length} of ${cases.length}, ${seen}`,
-		...missed.map(
-			({ where, value, low, high, driver }) =>
-				`          ${where}: ${number(value)}${low ? ` (${number(low)} to ${number(high)})` : ""}${driver && driver !== 1 ? `, and the driver alone ${number(driver)}` : ""}`,
-		),
-	];
+	);
+	for (const { where, value, low, high, driver } of missed) {
+		const interval = low ? ` (${number(low)} to ${number(high)})` : "";
+		const limit = driver && driver !== 1 ? `, and the driver alone ${number(driver)}` : "";
+		console.log(`          ${where}: ${number(value)}${interval}${limit}`);
+	}
 };
 
-/** All that was seen, as tables for the terminal. */
-export const report = ({ machine, generators, sizes, imports, databases, notRun, goals }) =>
-	[
-		Object.values(machine).join(", "),
-		...(sizes ? [sizesOf(sizes)] : []),
-		...(imports ? [importsOf(imports)] : []),
-		...(generators ? [generatorsOf(generators)] : []),
-		...databases.flatMap(databaseOf),
-		"",
-		...notRun,
-		"Goals",
-		...goals.flatMap(goalOf),
-	].join("\n");
+/** Prints all that was seen. */
+export const print = ({ machine, entries, notRun, goals }) => {
+	console.log(Object.values(machine).join(", "));
+	for (const entry of entries) {
+		if (TABLES[entry.part]) console.table(TABLES[entry.part](entry));
+		else printPart(entry);
+	}
+	console.log("");
+	for (const reason of notRun) console.log(reason);
+	console.log("Goals");
+	goals.forEach(printGoal);
+};

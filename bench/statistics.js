@@ -28,13 +28,3 @@ export const ratio = (rates, others) => {
 	const ratios = rates.slice(0, rounds).map((rate, round) => rate / others[round]);
 	return { median: median(ratios), ...interval(ratios), rounds };
 };
-
-/** A copy in random order. */
-export const shuffled = (items) => {
-	const copy = [...items];
-	for (let last = copy.length - 1; last > 0; last--) {
-		const other = Math.floor(Math.random() * (last + 1));
-		[copy[last], copy[other]] = [copy[other], copy[last]];
-	}
-	return copy;
-};

@@ -1,7 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
-import { sum } from "simple-statistics";
-import { shuffled } from "./statistics.js";
+import { shuffle, sum } from "simple-statistics";
 
 /**
  * Makes `count` calls, `underWay` of them at any time.
@@ -68,7 +67,7 @@ export const takeTurns = async (
 		}
 	};
 	const staying = [];
-	for (const contender of shuffled(contenders)) {
+	for (const contender of shuffle(contenders)) {
 		const end = performance.now() + warmUp;
 		let times;
 		do times = await takeTurn(contender, count);
@@ -78,7 +77,7 @@ export const takeTurns = async (
 	}
 	for (let round = 0; round < rounds; round++) {
 		if (round % ROUNDS_UNTIL_SETTLED === 0) await settle?.();
-		for (const contender of shuffled(staying)) note(contender, await takeTurn(contender, count));
+		for (const contender of shuffle(staying)) note(contender, await takeTurn(contender, count));
 	}
 	return rates;
 };

@@ -1,9 +1,7 @@
 import { mysql2 as luciaAdapter } from "@lucia-auth/adapter-mysql";
 import { mysql2 as nativeStore } from "@lucia-auth/tokens/mysql2";
 import mysql from "mysql2";
-import { betterAuth } from "../contenders/better-auth.js";
-import { driver } from "../contenders/driver.js";
-import { luciaContenders } from "../contenders/lucia.js";
+import { allContenders } from "../contenders/all.js";
 import { counter } from "../counter.js";
 import {
 	EVERYONE,
@@ -15,9 +13,9 @@ import {
 	uniqueName,
 } from "./schema.js";
 
-const driverOn = (pool) => {
+const statementsOn = (pool) => {
 	const execute = async (sql, values) => (await pool.execute(sql, values))[0];
-	return driver({
+	return {
 		insert: (id, userId, expires) =>
 			execute(
 				`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
@@ -29,7 +27,7 @@ const driverOn = (pool) => {
 		list: (userId) =>
 			execute("SELECT id, user_id, expires FROM auth_key WHERE user_id = ?", [userId]),
 		revokeAll: (userId) => execute("DELETE FROM auth_key WHERE user_id = ?", [userId]),
-	});
+	};
 };
 
 export const mariadb = {
@@ -74,14 +72,16 @@ export const mariadb = {
 		};
 		await fill(OTHERS, TOKENS_OF_OTHERS);
 
-		const contendersOn = async (pool) => [
-			driverOn(pool.promise()),
-			...luciaContenders(luciaAdapter(pool.promise()), nativeStore(pool.promise())),
-			await betterAuth(pool.promise()),
-		];
+		const contendersOn = (pool) =>
+			allContenders({
+				statements: statementsOn(pool),
+				adapter: luciaAdapter(pool),
+				nativeStore: nativeStore(pool),
+				betterAuthDatabase: pool,
+			});
 		const contenders = {
-			direct: await contendersOn(pools.direct),
-			delayed: await contendersOn(pools.delayed),
+			direct: await contendersOn(pools.direct.promise()),
+			delayed: await contendersOn(pools.delayed.promise()),
 		};
 		await admin.query(`INSERT INTO verification (id, identifier, value, expiresAt, createdAt, updatedAt)
 			SELECT LEFT(id, 36), id, '{"type":"magic-link","email":"other@example.com"}',

@@ -1,10 +1,7 @@
 import { pg as luciaAdapter } from "@lucia-auth/adapter-postgresql";
 import { pg as nativeStore } from "@lucia-auth/tokens/pg";
 import pg from "pg";
-import { authJs } from "../contenders/auth-js.js";
-import { betterAuth } from "../contenders/better-auth.js";
-import { driver } from "../contenders/driver.js";
-import { luciaContenders } from "../contenders/lucia.js";
+import { allContenders } from "../contenders/all.js";
 import { counter } from "../counter.js";
 import {
 	EVERYONE,
@@ -24,9 +21,9 @@ const AUTH_JS_SCHEMA = `CREATE TABLE verification_token (
 )`;
 
 // Named, and so prepared once for each connection.
-const driverOn = (pool) => {
+const statementsOn = (pool) => {
 	const query = (name, text, values) => pool.query({ name, text, values });
-	return driver({
+	return {
 		insert: async (id, userId, expires) => {
 			await query(
 				"driver-insert",
@@ -52,7 +49,7 @@ const driverOn = (pool) => {
 		revokeAll: async (userId) => {
 			await query("driver-revoke-all", "DELETE FROM auth_key WHERE user_id = $1", [userId]);
 		},
-	});
+	};
 };
 
 export const postgresql = {
@@ -103,12 +100,14 @@ export const postgresql = {
 		};
 		await fill(OTHERS, TOKENS_OF_OTHERS);
 
-		const contendersOn = async (pool) => [
-			driverOn(pool),
-			...luciaContenders(luciaAdapter(pool), nativeStore(pool)),
-			await betterAuth(pool),
-			authJs(pool),
-		];
+		const contendersOn = (pool) =>
+			allContenders({
+				statements: statementsOn(pool),
+				adapter: luciaAdapter(pool),
+				nativeStore: nativeStore(pool),
+				betterAuthDatabase: pool,
+				authJsPool: pool,
+			});
 		const contenders = {
 			direct: await contendersOn(pools.direct),
 			delayed: await contendersOn(pools.delayed),
@@ -141,10 +140,7 @@ export const postgresql = {
 				await direct.query("DELETE FROM auth_key WHERE user_id NOT LIKE 'other%'");
 			},
 			settle: async () => {
-				await direct.query("VACUUM ANALYZE auth_key");
-			},
-			settlePeers: async () => {
-				await direct.query("VACUUM ANALYZE verification, verification_token");
+				await direct.query("VACUUM ANALYZE auth_key, verification, verification_token");
 			},
 		};
 	},

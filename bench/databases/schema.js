@@ -1,5 +1,5 @@
-/** Enough users for every call that is under way to have one of its own. */
-export const USERS = Array.from({ length: 64 }, (_, i) => `user${i}@example.com`);
+/** Enough users for every call that is under way, and every code of a turn, to have its own. */
+export const USERS = Array.from({ length: 256 }, (_, i) => `user${i}@example.com`);
 
 /** Someone who has no tokens. */
 export const NOBODY = "nobody@example.com";
@@ -48,6 +48,12 @@ export const randomToken = () => {
 	while (token.length < 43) token += CHARACTERS[Math.floor(Math.random() * CHARACTERS.length)];
 	return token;
 };
+
+/** A random code like this library's. */
+export const randomCode = () => String(Math.floor(Math.random() * 1e8)).padStart(8, "0");
+
+/** A code that is wrong where `code` is right. */
+export const otherCode = (code) => code.slice(0, -1) + ((Number(code.at(-1)) + 1) % 10);
 
 /** `count` rows for auth_key, in parts that fit one statement. */
 export const luciaRows = function* (userIds, count, rowsPerPart = 1000) {

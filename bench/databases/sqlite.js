@@ -6,14 +6,12 @@ import Libsql from "libsql";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { betterAuth } from "../contenders/better-auth.js";
-import { driver } from "../contenders/driver.js";
-import { luciaContenders } from "../contenders/lucia.js";
+import { allContenders } from "../contenders/all.js";
 import { counter } from "../counter.js";
 import { versions } from "../machine.js";
 import { EVERYONE, luciaRows, luciaSchema, OTHERS, TOKENS_OF_OTHERS } from "./schema.js";
 
-const driverOn = (db) => {
+const statementsOn = (db) => {
 	const insert = db.prepare(
 		`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
 		VALUES (?, ?, 0, NULL, ?)`,
@@ -21,13 +19,13 @@ const driverOn = (db) => {
 	const take = db.prepare("DELETE FROM auth_key WHERE id = ? RETURNING id, user_id, expires");
 	const list = db.prepare("SELECT id, user_id, expires FROM auth_key WHERE user_id = ?");
 	const revokeAll = db.prepare("DELETE FROM auth_key WHERE user_id = ?");
-	return driver({
+	return {
 		insert: (id, userId, expires) => insert.run(id, userId, expires),
 		// Not get(), which on libsql does not run a statement to its end.
 		take: (id) => take.all(id)[0],
 		list: (userId) => list.all(userId),
 		revokeAll: async (userId) => revokeAll.run(userId),
-	});
+	};
 };
 
 const sqlite = (name, Database) => ({
@@ -55,16 +53,17 @@ const sqlite = (name, Database) => ({
 		};
 		await fill(OTHERS, TOKENS_OF_OTHERS);
 
-		const direct = [
-			driverOn(db),
-			...luciaContenders(luciaAdapter(db), nativeStore(db)),
-			await betterAuth({
+		const direct = await allContenders({
+			statements: statementsOn(db),
+			adapter: luciaAdapter(db),
+			nativeStore: nativeStore(db),
+			betterAuthDatabase: {
 				dialect: new SqliteDialect({ database: db }),
 				type: "sqlite",
 				// As where it is given the Database itself, which on libsql it does not know as one.
 				transaction: true,
-			}),
-		];
+			},
+		});
 		db.exec(`INSERT INTO verification (id, identifier, value, expiresAt, createdAt, updatedAt)
 			SELECT id, id, '{"type":"magic-link","email":"other@example.com"}',
 				'2100-01-01T00:00:00.000Z', '2020-01-01T00:00:00.000Z', '2020-01-01T00:00:00.000Z'

@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { shuffled, summary } from "../statistics.js";
+import { shuffle } from "simple-statistics";
+import { summary } from "../statistics.js";
 import { ENTRIES } from "./entries.js";
 
 const node = promisify(execFile).bind(null, process.execPath);
@@ -27,7 +28,7 @@ const importOnce = async (imports) => {
 export const measureImports = async ({ rounds }) => {
 	const measured = new Map(ENTRIES.map(({ name }) => [name, []]));
 	for (let round = 0; round < rounds; round++) {
-		for (const { name, imports } of shuffled(ENTRIES)) {
+		for (const { name, imports } of shuffle(ENTRIES)) {
 			measured.get(name).push(await importOnce(imports));
 		}
 	}

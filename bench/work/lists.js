@@ -2,6 +2,9 @@ import { check } from "../answers.js";
 import { NOBODY, USERS } from "../databases/schema.js";
 import { takeTurns, timed } from "../turns.js";
 
+// Each of whom may have 10,000 tokens.
+const MOST_USERS = 64;
+
 // PostgreSQL keeps a plan for all values at the sixth call on a connection.
 const PLANNED_ANEW = 6;
 
@@ -32,9 +35,9 @@ const turn = (database, underWay, tokens) => async (contender, count) => {
 /** List and revoke all `tokens` of a user, with `underWay` calls at any time. */
 export const measureLists = async (database, contenders, { underWay, tokens, ...plan }) => {
 	await database.empty();
-	return takeTurns(
-		contenders.filter(({ list }) => list),
-		turn(database, underWay, tokens),
-		{ ...plan, least: underWay, most: USERS.length },
-	);
+	return takeTurns(contenders, turn(database, underWay, tokens), {
+		...plan,
+		least: underWay,
+		most: MOST_USERS,
+	});
 };

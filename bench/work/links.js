@@ -34,13 +34,10 @@ const turn = (underWay) => async (contender, count) => {
 };
 
 /** Issue, validate, and validate of an unknown token, with `underWay` calls at any time. */
-export const measureTokens = (database, contenders, { underWay, ...plan }) =>
+export const measureLinks = (database, contenders, { underWay, ...plan }) =>
 	takeTurns(contenders, turn(underWay), {
 		...plan,
 		least: Math.max(4, underWay),
 		most: 20_000,
-		settle: async () => {
-			await database.settle();
-			await database.settlePeers?.();
-		},
+		settle: database.settle,
 	});
