@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import * as tokens from "../../src/index.js";
 import * as sqliteStore from "../../src/stores/better-sqlite3.js";
+import * as d1Store from "../../src/stores/d1.js";
 import * as mysqlStore from "../../src/stores/mysql2.js";
 import * as pgStore from "../../src/stores/pg.js";
+import { openD1 } from "../support/d1.js";
 import type { Database } from "../support/database.js";
 import { openLibsql, openMysql, openPostgres } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
@@ -50,6 +52,7 @@ interface Lucia2 {
 	mysqlAdapter(pool: Driver, tables: object): unknown;
 	pgAdapter(pool: Driver, tables: object): unknown;
 	sqliteAdapter(db: Driver, tables: object): unknown;
+	d1Adapter(db: Driver, tables: object): unknown;
 }
 
 type Adapter3 = new (driver: Driver, tables: object) => object;
@@ -59,6 +62,7 @@ interface Lucia3 {
 	Mysql2Adapter: Adapter3;
 	NodePostgresAdapter: Adapter3;
 	BetterSqlite3Adapter: Adapter3;
+	D1Adapter: Adapter3;
 }
 
 /** A database with the tables of Lucia 1. */
@@ -71,6 +75,8 @@ interface Opened {
 interface Case {
 	/** The heading in the page. */
 	readonly name: string;
+	/** The heading of its table, where that is another. */
+	readonly table?: string;
 	readonly isThere: boolean;
 	readonly open: () => Promise<Opened>;
 	readonly adapter2: keyof Lucia2 & `${string}Adapter`;
@@ -116,15 +122,31 @@ const CASES: readonly Case[] = [
 		adapter3: "BetterSqlite3Adapter",
 		types3: ["TEXT", "INTEGER"],
 	},
+	{
+		name: "Cloudflare D1",
+		table: "SQLite",
+		isThere: isInstalled("miniflare"),
+		open: async () => {
+			const db = await openD1();
+			return { db, driver: { db: db.raw } };
+		},
+		adapter2: "d1Adapter",
+		adapter3: "D1Adapter",
+		types3: ["TEXT", "INTEGER"],
+	},
 ];
 
 /** Makes the table of tokens as the page says, and what its `store.ts` exports. */
-const openStore = async ({ name }: Case, { db, driver }: Opened): Promise<tokens.KeyStore> => {
-	await run(db, blockOf(name, "sql"));
+const openStore = async (
+	{ name, table = name }: Case,
+	{ db, driver }: Opened,
+): Promise<tokens.KeyStore> => {
+	await run(db, blockOf(table, "sql"));
 	const modules = {
 		"@lucia-auth/tokens/pg": pgStore,
 		"@lucia-auth/tokens/mysql2": mysqlStore,
 		"@lucia-auth/tokens/better-sqlite3": sqliteStore,
+		"@lucia-auth/tokens/d1": d1Store,
 		"./db.js": driver,
 	};
 	const { store } = await runBlock(blockOf(name, "ts"), modules, {});
@@ -205,7 +227,7 @@ describe("docs/lucia-2-and-3.md", () => {
 		const languages = (text: string) =>
 			[...text.matchAll(/^```(.+)$/gm)].map(([, language]) => language);
 		const expected: [string, string[]][] = [
-			...CASES.map(({ name }): [string, string[]] => [name, ["sql", "ts"]]),
+			...CASES.map(({ name, table }): [string, string[]] => [name, table ? ["ts"] : ["sql", "ts"]]),
 			...Object.keys(GENERATIONS).map((name): [string, string[]] => [name, ["ts"]]),
 			["Coming from Lucia 1", ["sql"]],
 		];

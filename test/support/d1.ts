@@ -71,7 +71,9 @@ const withCauses = (db: D1): D1 => {
 };
 
 /** D1 on Miniflare, of its own. */
-export const openD1 = async ({ foreignKeys = true }: OpenOptions = {}): Promise<Database> => {
+export const openD1 = async ({ foreignKeys = true }: OpenOptions = {}): Promise<
+	Database & { readonly raw: object }
+> => {
 	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
 	const miniflare = new Miniflare({
 		modules: true,
@@ -97,6 +99,7 @@ export const openD1 = async ({ foreignKeys = true }: OpenOptions = {}): Promise<
 		},
 	};
 	return {
+		raw: db,
 		defaultSource: createAuth(adapter(counted as never)),
 		nativeSource: d1(counted),
 		name: "main",
