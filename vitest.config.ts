@@ -5,6 +5,7 @@ export default suite("unit", {
 	exclude: ["test/{browser,matrix,package,races,runtimes}/**", "**/node_modules/**"],
 	// Lucia's scrypt and the interleavings take their time on a busy machine.
 	testTimeout: 60_000,
+	hookTimeout: 60_000,
 	typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"] },
 	coverage: {
 		provider: "v8",

@@ -162,11 +162,14 @@ describe.skipIf(withoutChromium)(name, () => {
 		});
 
 		it("has pages for an expired link, a refused request and a mistyped address", async () => {
-			const demo = await startDemo({ expiresIn: 0.5 });
-			const link = await demo.link(ADA);
+			// Long enough for a busy machine to load the page first.
+			const demo = await startDemo({ expiresIn: 5 });
 			const page = await (await open({ colorScheme })).newPage();
+			const link = await demo.link(ADA);
 			await page.goto(`${demo.url}${link}`);
-			await expect.poll(() => page.locator("time").innerText()).toBe("expired");
+			await expect
+				.poll(() => page.locator("time").innerText(), { timeout: 20_000 })
+				.toBe("expired");
 			await page.getByRole("button", { name: "Sign in" }).click();
 			await expect.poll(() => heading(page)).toBe("This link has expired");
 			await screenshot(page, `${colorScheme}-10-expired-link`);

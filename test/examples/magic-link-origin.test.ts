@@ -5,7 +5,7 @@ const ADA = "ada@example.com";
 
 type Sent = [path: string, fields: Record<string, string>];
 
-/** Each POST of the demo: what it is sent with, by somebody signed in who has asked for a code. */
+/** What a signed-in user who has requested a code sends with each POST of the demo. */
 const ROUTES: Record<string, (link: string, code: string) => Sent> = {
 	"/sign-in": () => ["/sign-in", { email: "eve@example.com" }],
 	"/sign-in/:token": (link) => [link, {}],

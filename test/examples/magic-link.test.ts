@@ -422,7 +422,9 @@ describe("an address that was just sent a mail", () => {
 		onTestFinished(() => server.close());
 		const post = () => new Browser(server).post("/sign-in", { email: ADA });
 		expect((await post()).status).toBe(200);
-		expect(Number((await post()).headers.get("retry-after"))).toBeLessThanOrEqual(30);
+		const again = await post();
+		expect(again.status).toBe(429);
+		expect(Number(again.headers.get("retry-after"))).toBeLessThanOrEqual(30);
 		const db = new Database(dataFile);
 		db.prepare("UPDATE auth_key SET expires = expires - 30000 WHERE id LIKE ':% issued'").run();
 		db.close();

@@ -271,7 +271,7 @@ export const copyOf = (browser: Browser, guides: Guides): Browser => {
 
 export const SIGNED_IN = /^auth_session=\w{40}; Path=\/; Expires=.*; HttpOnly; SameSite=Lax$/;
 
-/** What is seen of an answer, whatever the address that was asked for. */
+/** What a client sees of an answer, without the address that it requested. */
 export const seen = ({ status, headers, text }: Answer, address: string) => ({
 	status,
 	text: text.replaceAll(address, "ADDRESS"),

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { Browser } from "../examples/demo.js";
 import { codeIn, copyOf, type Guides, pathIn, seen, startGuides, wrong } from "./guide-app.js";
 
 let guides: Guides;
@@ -43,13 +44,19 @@ it("wrong codes leave the link alone", async () => {
 	expect((await guides.browser().post(link)).status).toBe(303);
 });
 
-it("used at once, they start one session or two, and are both used up", async () => {
+it("used at once, in two processes, they start one session or two, and are both used up", async () => {
+	const second = await guides.serve();
+	onTestFinished(second.stop);
 	for (let round = 0; round < 10; round++) {
 		const { userId, browser, link, code } = await ask(`at-once-${round}@example.com`);
 		const same = copyOf(browser, guides);
 		const used = await Promise.all([
 			...Array.from({ length: 3 }, () => guides.browser().post(link)),
-			...Array.from({ length: 3 }, () => copyOf(browser, guides).post("/code/use", { code })),
+			...Array.from({ length: 3 }, () => {
+				const elsewhere = new Browser(second);
+				for (const [name, cookie] of browser.cookies) elsewhere.cookies.set(name, cookie);
+				return elsewhere.post("/code/use", { code });
+			}),
 		]);
 		const count = (from: number, to: number) =>
 			used.slice(from, to).filter(({ status }) => status === 303).length;
