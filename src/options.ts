@@ -69,13 +69,13 @@ export interface BindingOptions {
 	 * of the browser that asked (ASVS 5.0 6.6.2). Only its hash is stored, with the token's: it needs
 	 * `storeToken: "hashed"`.
 	 */
-	readonly boundTo?: string | undefined;
+	readonly boundTo?: string;
 }
 
 /** Options as handlers use them: checked and complete. */
 export interface Settings {
-	/** How long a new token lasts, in seconds. @throws TypeError the option was left out */
-	readonly expiresIn: () => number;
+	/** `undefined` in a handler that issues nothing. */
+	readonly expiresIn: number | undefined;
 	readonly maxAttempts: number;
 	readonly minInterval: number;
 	readonly maxTokensPerUser: number;
@@ -145,11 +145,7 @@ function checkGenerate(generate: unknown): asserts generate is TokenOptions["gen
  * @throws TypeError it is not a string, or tokens are not hashed
  * @throws RangeError it is empty, or has no UTF-8 encoding of its own
  */
-export function checkBinding(
-	boundTo: unknown,
-	atRest: AtRest,
-): asserts boundTo is string | undefined {
-	if (boundTo === undefined) return;
+export function checkBinding(boundTo: unknown, atRest: AtRest): asserts boundTo is string {
 	if (atRest === plain) throw new TypeError('boundTo needs storeToken: "hashed"');
 	check(
 		"boundTo",
@@ -193,10 +189,10 @@ export const checkOptions = (
 	} = Object(options) as Unchecked;
 	const atRest = checkAtRest(storeToken, guessable ? secret : undefined, guessable);
 
-	checkWhole("maxAttempts", maxAttempts, 1, MAX_ATTEMPTS, true);
+	const tries: unknown = guessable ? maxAttempts : Infinity;
+	checkWhole("maxAttempts", tries, 1, MAX_ATTEMPTS, true);
 	checkSeconds("minInterval", minInterval);
-	const isLimited = guessable && maxAttempts < Infinity;
-	const tryRoom = isLimited ? TRY_ROOM : 1;
+	const tryRoom = tries < Infinity ? TRY_ROOM : 1;
 	const intervalRoom = minInterval > 0 ? INTERVAL_ROOM : 1;
 	const room = MAX_KEY_ID_LENGTH - overhead - Math.max(atRest.length ?? 1, tryRoom, intervalRoom);
 	check(
@@ -218,11 +214,8 @@ export const checkOptions = (
 	checkWhole("maxTokensPerUser", maxTokensPerUser, 1, Number.MAX_SAFE_INTEGER, true);
 
 	return {
-		expiresIn: () => {
-			checkSeconds("expiresIn", expiresIn);
-			return expiresIn;
-		},
-		maxAttempts: isLimited ? maxAttempts : Infinity,
+		expiresIn,
+		maxAttempts: tries,
 		minInterval,
 		maxTokensPerUser,
 		atRest,

@@ -53,7 +53,7 @@ export const tokenHandler = (
 	typePrefix: string,
 	userPrefix?: (userId: string) => string,
 ) => {
-	const attempts = maxAttempts < Infinity ? attemptLimit(store, maxAttempts) : null;
+	const attempts = maxAttempts < Infinity ? attemptLimit(store, maxAttempts, expiresIn) : null;
 	const tokens = maxTokensPerUser < Infinity ? tokenLimit(store, maxTokensPerUser) : null;
 	const interval = minInterval > 0 ? issueInterval(store, minInterval) : null;
 
@@ -130,19 +130,20 @@ export const tokenHandler = (
 
 	return {
 		issue: async (userId: unknown, options?: unknown): Promise<Token> => {
-			const seconds = expiresIn();
+			if (expiresIn === undefined) throw new TypeError("expiresIn is missing, which issue() needs");
 			const text = boundTo(options);
-			checkBinding(text, atRest);
+			// A text that is missing, such as a cookie's, must not issue a token that is bound to nothing.
+			if ("boundTo" in Object(options)) checkBinding(text, atRest);
 			const scope = knownUserScope(userId);
 			const value = generate(scope.prefix);
-			const id = (await atRest.keyId(value, scope.prefix, text)) as string;
+			const id = (await atRest.keyId(value, scope.prefix, text as string)) as string;
 			const insert = async (expires: number): Promise<Token> => {
 				const key = { id, userId: scope.userId, expires };
 				await store.insert(key);
 				return toToken(key, value, now());
 			};
 			const issue = () =>
-				tokens ? tokens.issue(scope, seconds, insert) : insert(secondsFromNow(seconds));
+				tokens ? tokens.issue(scope, expiresIn, insert) : insert(secondsFromNow(expiresIn));
 			return interval ? interval.issue(scope, issue) : issue();
 		},
 

@@ -1,4 +1,4 @@
-import { checksum } from "../checksum.js";
+import { CHECKSUM_LENGTH, checksum } from "../checksum.js";
 import { isExpired } from "../clock.js";
 import { isTokenError } from "../error.js";
 import type { KeyStore, StoredKey } from "../key-store.js";
@@ -8,11 +8,10 @@ import type { UserScope } from "../scope.js";
 export const MAX_ATTEMPTS = 999;
 
 /** The room that the id of a try needs behind the prefix of tokens. */
-export const TRY_ROOM = `: ffffffff ${MAX_ATTEMPTS}`.length;
+export const TRY_ROOM = ":  ".length + CHECKSUM_LENGTH + `${MAX_ATTEMPTS}`.length;
 
-// Tells the codes of one user apart, also one that is issued again after it was used. Two that fell
-// together would share their tries.
-const labelOf = ({ id, expires }: StoredKey): string => checksum(`${id} ${expires}`);
+/** How long the tries last that the first versions of 2.0.0 kept for all codes of a user, in seconds. */
+const DAY = 24 * 60 * 60;
 
 /**
  * Bounds how often the codes of a user may be guessed at (ASVS 5.0 6.6.3): a code validates unless
@@ -21,31 +20,37 @@ const labelOf = ({ id, expires }: StoredKey): string => checksum(`${id} ${expire
  * A code has `max` tries: keys with fixed ids, which expire with it. A guess takes a try of each code
  * that it might hit before its caller learns anything, and gives it back if it was right. Ids are
  * unique, so a thousand calls at once get no more tries than one after the other.
+ *
+ * @param expiresIn how long the codes last, in seconds
  */
-export const attemptLimit = (store: KeyStore, max: number) => {
+export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
+	// Those old tries expire so much later than the codes that were outstanding.
+	const oldSlack = Math.max(0, DAY - expiresIn) * 1000;
+
 	const list = async ({ userId, prefix, marked }: UserScope) => {
 		const keys = await store.getAllByUser(userId, prefix, marked);
 		const taken = new Map(keys.map(({ id, expires }) => [id, expires]));
 		/** The ids of the tries that a code has left. */
-		const triesLeft = (code: StoredKey): string[] => {
-			const prefix = `${marked}${labelOf(code)} `;
-			return (
-				Array.from({ length: max }, (_, index) => index + 1)
-					// The first versions of 2.0.0 kept the tries of all codes under these ids.
-					.filter((number) => !((taken.get(marked + number) ?? 0) >= code.expires))
-					.map((number) => prefix + number)
-					.filter((id) => !taken.has(id))
-			);
+		const triesLeft = ({ id, expires }: StoredKey): string[] => {
+			// By its expiry, too: a code may be issued again after it was used.
+			const label = `${marked}${checksum(`${id} ${expires}`)} `;
+			return Array.from({ length: max }, (_, index) => index + 1)
+				.filter((number) => (taken.get(marked + number) ?? 0) - oldSlack < expires)
+				.map((number) => label + number)
+				.filter((attempt) => !taken.has(attempt));
 		};
 		return { codes: keys.filter(({ id }) => id.startsWith(prefix)), triesLeft };
 	};
 
-	// Takes the first that is left; undefined where other calls have just taken them all.
+	// Takes one that is left; undefined where other calls have just taken them all.
 	const take = async (
 		ids: readonly string[],
 		{ userId, expires }: StoredKey,
+		guess: string,
 	): Promise<string | undefined> => {
-		for (const id of ids) {
+		// Not all calls at once try for the same.
+		const start = checksum(guess) % Math.max(1, ids.length);
+		for (const id of [...ids.slice(start), ...ids.slice(0, start)]) {
 			try {
 				await store.insert({ id, userId, expires });
 				return id;
@@ -77,27 +82,24 @@ export const attemptLimit = (store: KeyStore, max: number) => {
 		): Promise<StoredKey | null> {
 			const { codes, triesLeft } = await list(scope);
 			const hit = codes.find((code) => code.id === id);
-			const open = () =>
+			const open = async () =>
 				operation === "consume" ? store.consume(id, scope.userId) : (hit ?? null);
 			// Nobody gets in with an expired code, so it takes no try.
 			if (hit && isExpired(hit.expires, at)) return open();
 
-			const isRight = hit !== undefined && triesLeft(hit).length > 0;
-			const targets = isRight ? [hit] : codes.filter(({ expires }) => !isExpired(expires, at));
-			const taken: string[] = [];
-			let isWrong = false;
-			try {
-				for (const code of targets) {
-					const attempt = await take(triesLeft(code), code);
-					if (attempt) taken.push(attempt);
+			if (!hit || triesLeft(hit).length === 0) {
+				for (const code of codes) {
+					if (!isExpired(code.expires, at)) await take(triesLeft(code), code, id);
 				}
-				isWrong = !isRight;
-				return isRight && taken.length > 0 ? await open() : null;
+				return null;
+			}
+			const attempt = await take(triesLeft(hit), hit, id);
+			if (attempt === undefined) return null;
+			try {
+				return await open();
 			} finally {
 				// A try that stays taken is no reason to report a code as not used that was.
-				if (!isWrong) {
-					for (const attempt of taken) await store.delete(attempt, scope.userId).catch(() => {});
-				}
+				await store.delete(attempt, scope.userId).catch(() => {});
 			}
 		},
 	};

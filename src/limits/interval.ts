@@ -1,13 +1,15 @@
+import { CHECKSUM_LENGTH, checksum } from "../checksum.js";
 import { isExpired, now, secondsFromNow } from "../clock.js";
 import { isTokenError, LuciaTokenError } from "../error.js";
 import type { KeyStore } from "../key-store.js";
 import { MAX_KEY_ID_LENGTH } from "../value/bounds.js";
 import type { UserScope } from "../scope.js";
 
-const NAME = "issued";
+// With a checksum: under a collation that ignores case, another name's key could have this id.
+const idOf = (marked: string): string => `${marked}issued ${checksum(marked)}`;
 
 /** The room that the id of this key needs behind the prefix of tokens, for the shortest user id. */
-export const INTERVAL_ROOM = `: u. ${NAME}`.length;
+export const INTERVAL_ROOM = ": u. issued ".length + CHECKSUM_LENGTH;
 
 // How often a call looks again that finds the key neither stored nor free to be stored.
 const MAX_LOOKS = 3;
@@ -51,7 +53,7 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 			{ marked, userId }: UserScope,
 			issue: () => Promise<Result>,
 		): Promise<Result> {
-			const id = marked + NAME;
+			const id = idOf(marked);
 			if (id.length > MAX_KEY_ID_LENGTH) throw new LuciaTokenError("INVALID_USER_ID");
 			const expires = await start(id, userId);
 			try {

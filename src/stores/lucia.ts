@@ -38,8 +38,7 @@ const DUPLICATE_CODES: readonly unknown[] = [
 	"SQLITE_CONSTRAINT_UNIQUE",
 ];
 
-// How long the claim of an expired key is held at most, in milliseconds. A token's claim is held until a
-// sweep, since a second caller could use the token up again.
+// How long an expired key is claimed at most, in milliseconds.
 const LEASE = 60 * 1000;
 
 const keepData = async (): Promise<boolean> => false;
@@ -58,6 +57,10 @@ const toStoredKey = ({
 // Cut to what the column holds: two tokens that differ in the 255th character alone would share a
 // claim, which at worst tells one of two simultaneous calls that its token is invalid.
 const claimId = (id: string): string => (MARK + id).slice(0, MAX_KEY_ID_LENGTH);
+
+// The claims of marked keys have more than one mark.
+const isMarked = ({ id }: StoredKey, prefix: string): boolean =>
+	id.startsWith(MARK) && id.replace(/^:+/, "").startsWith(prefix);
 
 /**
  * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
@@ -121,36 +124,67 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
-	const consume: KeyStore["consume"] = async (id, userId, expiredAt = Infinity) => {
-		const seen = await get(id, userId);
-		if (!seen || !isExpired(seen.expires, expiredAt)) return null;
-
-		// The claim is the lock: inserting an id is the one atomic step of every adapter that tells
-		// the caller who won. It lasts as long as the key, and an expired key's as if it expired now, so
-		// that no sweep takes it from its holder.
-		const claim = claimId(id);
+	// The claim is the lock: inserting an id is the one atomic step of every adapter that tells the
+	// caller who won. Null where another call holds it, or where the user is gone and the key with it.
+	const claim = async (key: StoredKey, label = ""): Promise<string | null> => {
+		const id = claimId(key.id + label);
 		try {
-			await insert({ ...seen, id: claim, expires: Math.max(seen.expires, now()) });
+			// An expired key's expires as of now, so that no sweep takes it from its holder.
+			await insert({ ...key, id, expires: Math.max(key.expires, now()) });
+			return id;
 		} catch (error) {
-			// Another call holds the claim, or the user is gone and the token with it. Any other error
-			// leaves unknown whose the claim is, so that only its owner may delete it.
-			if (!(error instanceof LuciaTokenError)) throw error;
-			const held = expiredAt < Infinity && (await get(claim));
-			if (held && isExpired(held.expires, now() - LEASE)) await adapter.deleteNonPrimaryKey(claim);
-			return null;
+			// Any other error leaves unknown whose the claim is, so that only its owner may delete it.
+			if (error instanceof LuciaTokenError) return null;
+			throw error;
 		}
+	};
 
+	// A claim that stays behind keeps its token from being used, and a sweep clears it. To throw would
+	// report a token as not used that was, or hide the error that matters.
+	const release = (id: string): Promise<void> => adapter.deleteNonPrimaryKey(id).catch(() => {});
+
+	// Once more: a call that has just won may have deleted the key and released its claim between the
+	// first look and this claim.
+	const deleteClaimed = async (
+		id: string,
+		userId: string | undefined,
+		expiredAt = Infinity,
+	): Promise<StoredKey | null> => {
+		const key = await get(id, userId);
+		if (!key || !isExpired(key.expires, expiredAt)) return null;
+		await adapter.deleteNonPrimaryKey(id);
+		return key;
+	};
+
+	// No token, but a key that lasts in its user's way if a crash left its claim. So there is another claim
+	// for each minute, and whoever meets that of the minute before or after lets go of his own: of two
+	// calls at once, the later to look sees the other's.
+	const consumeExpired = async (key: StoredKey, expiredAt: number): Promise<StoredKey | null> => {
+		const minute = Math.trunc(now() / LEASE);
+		const own = await claim(key, ` ${minute}`);
+		if (own === null) return null;
 		try {
-			// Once more: a call that has just won may have deleted the key and released its claim
-			// between the first look and this claim.
-			const key = await get(id, userId);
-			if (!key || !isExpired(key.expires, expiredAt)) return null;
-			await adapter.deleteNonPrimaryKey(id);
-			return key;
+			for (const other of [minute - 1, minute + 1]) {
+				if (await get(claimId(`${key.id} ${other}`))) return null;
+			}
+			return await deleteClaimed(key.id, key.userId, expiredAt);
 		} finally {
-			// A claim that stays behind keeps its token from being used, and a sweep clears it. To throw
-			// would report a token as not used that was, or hide the error that matters.
-			await adapter.deleteNonPrimaryKey(claim).catch(() => {});
+			await release(own);
+		}
+	};
+
+	const consume: KeyStore["consume"] = async (id, userId, expiredAt) => {
+		const seen = await get(id, userId);
+		if (!seen) return null;
+		if (expiredAt !== undefined) {
+			return isExpired(seen.expires, expiredAt) ? consumeExpired(seen, expiredAt) : null;
+		}
+		const own = await claim(seen);
+		if (own === null) return null;
+		try {
+			return await deleteClaimed(id, userId);
+		} finally {
+			await release(own);
 		}
 	};
 
@@ -179,14 +213,12 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		async deleteExpiredByUser(userId, prefix, at) {
 			const rows = await getRows(userId);
 			await deleteAll(toKeys(rows, prefix).filter(({ expires }) => isExpired(expires, at)));
-			const before = markedBefore(at);
-			const isLeft = ({ expires }: StoredKey) => isExpired(expires, before);
 			// Not at once: such an id may have been stored anew since it was listed.
-			for (const { id } of toKeys(rows, MARK + prefix).filter(isLeft)) {
-				await consume(id, userId, before);
+			const before = markedBefore(at);
+			const marked = rows.map(toStoredKey).filter((key) => key !== null && isMarked(key, prefix));
+			for (const key of marked as StoredKey[]) {
+				if (isExpired(key.expires, before)) await consumeExpired(key, before);
 			}
-			// What a crash in the midst of that left.
-			await deleteAll(toKeys(rows, MARK + MARK + prefix).filter(isLeft));
 		},
 	};
 };
