@@ -109,7 +109,7 @@ export interface IdTokenWrapper {
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that all its tokens are stored under. No other type of token may have it, nor
  * may it be the provider id of other single-use keys. 1 to 253 characters (183 where tokens are
- * hashed) without `:`
+ * hashed, 232 with `minInterval`) without `:`
  * @param options `expiresIn` in seconds, required to issue; `length` in characters, 43 by default;
  * `minInterval` in seconds; `maxTokensPerUser`; `storeToken`; `generate`
  * @throws TypeError an argument or option is of the wrong type, or there is no global WebCrypto

@@ -132,8 +132,8 @@ export interface PasswordTokenWrapper {
  *
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that all its tokens are stored under. No other type of token may have it, nor
- * may it be the provider id of other single-use keys. 1 to 238 characters (176 where tokens are
- * hashed) without `:`
+ * may it be the provider id of other single-use keys. 1 to 236 characters (176 where tokens are
+ * hashed, 230 with `minInterval`) without `:`
  * @param options `expiresIn` in seconds, required to issue; `length` in characters, 8 by default;
  * `maxAttempts`, 5 by default; `minInterval` in seconds; `maxTokensPerUser`; `storeToken` and its
  * `secret`; `generate`

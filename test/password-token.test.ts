@@ -80,7 +80,7 @@ describe("a password token", () => {
 
 	test("is not issued to a user whose id leaves no room for it", async () => {
 		const handler = passwordToken(sqlite.auth, "code", { expiresIn: 60 });
-		const longest = await sqlite.createUser("u".repeat(255 - "code:.: ffffffff 999".length));
+		const longest = await sqlite.createUser("u".repeat(255 - "code:.: 4294967295 999".length));
 		const tooLong = await sqlite.createUser(`${longest}u`);
 		const token = await handler.issue(longest);
 		await expect(handler.validate(token, longest)).resolves.toHaveProperty("userId", longest);

@@ -156,9 +156,9 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		return key;
 	};
 
-	// No token, but a key that lasts in its user's way if a crash left its claim. So there is another claim
-	// for each minute, and whoever meets that of the minute before or after lets go of his own: of two
-	// calls at once, the later to look sees the other's.
+	// Nothing may hold up a marked key for good, such as a claim that a crash has left. So each minute has
+	// a claim of its own, and a call that meets the claim of the minute before or after gives way: of two
+	// concurrent calls, the later to look sees the other's.
 	const consumeExpired = async (key: StoredKey, expiredAt: number): Promise<StoredKey | null> => {
 		const minute = Math.trunc(now() / LEASE);
 		const own = await claim(key, ` ${minute}`);

@@ -162,7 +162,7 @@ test("tries whose ids are not unique are found out", async () => {
 	const run = execute(users);
 	const shared = explore({
 		...codes,
-		operations: { wrong1: validate("X"), wrong2: validate("Y") },
+		operations: { wrong1: validate("X"), wrong2: validate("X") },
 		afterwards: { right: validate("OLD") },
 		database: (rows, name, args) => {
 			const id = (args[0] as { id?: string }).id;

@@ -51,7 +51,7 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 		create: passwordToken,
 		keyId: (name, userId, token) => `${name}:${userId}.${token}`,
 		defaultToken: /^[0-9]{8}$/,
-		maxNameLength: 252 - 14,
+		maxNameLength: 252 - 16,
 		maxLength: 248,
 	},
 ];
