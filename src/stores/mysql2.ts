@@ -1,12 +1,15 @@
 import { LuciaTokenError } from "../error.js";
 import { isExpired } from "../clock.js";
 import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
+import { retry } from "./retry.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
 /** A pool or connection of `mysql2/promise`, known by its one method that is used here. */
 export interface Mysql2Pool {
 	execute(sql: string, values: string[]): Promise<[unknown, unknown]>;
+	/** What a connection has, and a pool has not. */
+	readonly beginTransaction?: unknown;
 }
 
 // What the letters are, whatever the column's and the connection's character sets and collations,
@@ -64,7 +67,6 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 // InnoDB lets statements on neighbouring rows deadlock, such as a sweep and a validation, and rolls one
 // of them back: to be tried again, as its documentation says.
 const DEADLOCK = 1213;
-const MAX_RETRIES = 5;
 
 const isErrno = (error: unknown, ...numbers: unknown[]): boolean =>
 	error instanceof Error && "errno" in error && numbers.includes(error.errno);
@@ -77,8 +79,7 @@ export type Mysql2Options = TablesOption;
  * for each operation. MySQL does not return what it deletes, as MariaDB does, and needs two for
  * `consume`; which of them it is, is asked once.
  *
- * @param pool the pool of `mysql2/promise` that Lucia's adapter was given; not a connection with a
- * transaction open, which a deadlock would roll back as a whole
+ * @param pool the pool of `mysql2/promise` that Lucia's adapter was given
  * @param options `tables`: the names of tables of your own
  * @returns the store, for the first argument of `idToken()` and `passwordToken()`
  * @throws TypeError `pool` has no `execute` method, or a name in `tables` is missing
@@ -94,18 +95,14 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 	}
 	const statements = toStatements(toTableNames(tables, "`"));
 
-	const execute = async (
-		sql: string,
-		values: string[],
-		retries = MAX_RETRIES,
-	): Promise<unknown> => {
-		try {
-			const [result] = await pool.execute(sql, values);
-			return result;
-		} catch (error) {
-			if (retries > 0 && isErrno(error, DEADLOCK)) return execute(sql, values, retries - 1);
-			throw error;
-		}
+	// A deadlock rolls back all of a transaction, which on a connection may be the caller's: run again,
+	// the statement would take effect outside of it.
+	const isRolledBack = (error: unknown): boolean =>
+		pool.beginTransaction === undefined && isErrno(error, DEADLOCK);
+
+	const execute = async (sql: string, values: string[]): Promise<unknown> => {
+		const [result] = await retry(() => pool.execute(sql, values), isRolledBack);
+		return result;
 	};
 
 	const select = async <Row = KeyRow>(sql: string, ...values: string[]): Promise<Row[]> =>

@@ -1,6 +1,7 @@
 import { checksum } from "../checksum.js";
 import { LuciaTokenError } from "../error.js";
 import { type KeyStore, MARK } from "../key-store.js";
+import { retry } from "./retry.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
@@ -73,8 +74,14 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 	};
 };
 
-const isForeignKeyError = (error: unknown): boolean =>
-	error instanceof Error && "code" in error && error.code === "23503";
+const isCode = (error: unknown, ...codes: unknown[]): boolean =>
+	error instanceof Error && "code" in error && codes.includes(error.code);
+
+// A serialization failure and a deadlock: to be tried again, as PostgreSQL's documentation says.
+const isRolledBack = (error: unknown): boolean => isCode(error, "40001", "40P01");
+
+// A Client may be in a transaction of the caller's, which takes no statement after one that failed.
+const isAborted = (error: unknown): boolean => isCode(error, "25P02");
 
 /**
  * A store on PostgreSQL over `pg`, in the `auth_key` table of Lucia's adapter: one statement for each
@@ -100,7 +107,8 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 		// pg refuses another text under a name that its connection knows, and stores on other tables
 		// or of other versions of this library may share its pool.
 		const name = `lucia-tokens-${operation}-${checksum(text)}`;
-		return pool.query(prepare ? { name, text, values } : { text, values });
+		const query = prepare ? { name, text, values } : { text, values };
+		return retry(() => pool.query(query), isRolledBack, isAborted);
 	};
 
 	const query = async <Row = KeyRow>(...statement: Parameters<typeof run>): Promise<Row[]> =>
@@ -112,7 +120,7 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 		async insert({ id, userId, expires }) {
 			const { rowCount } = await run("insert", id, userId, expires).catch((error: unknown) => {
 				// The user was deleted while the statement ran.
-				if (isForeignKeyError(error)) throw new LuciaTokenError("INVALID_USER_ID");
+				if (isCode(error, "23503")) throw new LuciaTokenError("INVALID_USER_ID");
 				throw error;
 			});
 			if (rowCount === 1) return;

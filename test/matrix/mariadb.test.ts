@@ -193,6 +193,26 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		await expect(deadlock(6).insert(key)).rejects.toThrow("Deadlock");
 	});
 
+	test("in a transaction of the caller's, a deadlock comes out", async () => {
+		const db = await open();
+		await db.sql("INSERT INTO auth_user (id) VALUES ('u'), ('v')");
+		await mysql2(db.pool).insert(key);
+		const [one, other] = [await db.pool.getConnection(), await db.pool.getConnection()];
+		await one.query("BEGIN");
+		await one.query("UPDATE auth_user SET username = 'a' WHERE id = 'v'");
+		await other.query("BEGIN");
+		// The transaction that has changed less is rolled back.
+		const rows = Array.from({ length: 100 }, (_, n) => [`w${n}`]);
+		await other.query("INSERT INTO auth_user (id) VALUES ?", [rows]);
+		await other.query("UPDATE auth_key SET expires = expires + 1");
+		const waits = expect(mysql2(one).delete(key.id)).rejects.toHaveProperty("errno", 1213);
+		await other.query("UPDATE auth_user SET username = 'b' WHERE id = 'v'");
+		await waits;
+		await other.query("ROLLBACK");
+		expect(await db.keys()).toHaveLength(1);
+		for (const connection of [one, other]) connection.release();
+	});
+
 	test("one of ten wins where a changed row is an error in a snapshot", async () => {
 		const db = await open({}, { connectionLimit: 11 });
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
