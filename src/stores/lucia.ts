@@ -58,9 +58,11 @@ const toStoredKey = ({
 // claim, which at worst tells one of two simultaneous calls that its token is invalid.
 const claimId = (id: string): string => (MARK + id).slice(0, MAX_KEY_ID_LENGTH);
 
-// The claims of marked keys have more than one mark.
-const isMarked = ({ id }: StoredKey, prefix: string): boolean =>
-	id.startsWith(MARK) && id.replace(/^:+/, "").startsWith(prefix);
+// That of a marked key, whose mark it shares.
+const minuteClaimId = (id: string, minute: number): string => {
+	const end = ` ${minute}`;
+	return id.slice(0, MAX_KEY_ID_LENGTH - end.length) + end;
+};
 
 /**
  * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
@@ -126,8 +128,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 
 	// The claim is the lock: inserting an id is the one atomic step of every adapter that tells the
 	// caller who won. Null where another call holds it, or where the user is gone and the key with it.
-	const claim = async (key: StoredKey, label = ""): Promise<string | null> => {
-		const id = claimId(key.id + label);
+	const claim = async (key: StoredKey, id: string): Promise<string | null> => {
 		try {
 			// An expired key's expires as of now, so that no sweep takes it from its holder.
 			await insert({ ...key, id, expires: Math.max(key.expires, now()) });
@@ -161,11 +162,11 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 	// concurrent calls, the later to look sees the other's.
 	const consumeExpired = async (key: StoredKey, expiredAt: number): Promise<StoredKey | null> => {
 		const minute = Math.trunc(now() / LEASE);
-		const own = await claim(key, ` ${minute}`);
+		const own = await claim(key, minuteClaimId(key.id, minute));
 		if (own === null) return null;
 		try {
 			for (const other of [minute - 1, minute + 1]) {
-				if (await get(claimId(`${key.id} ${other}`))) return null;
+				if (await get(minuteClaimId(key.id, other))) return null;
 			}
 			return await deleteClaimed(key.id, key.userId, expiredAt);
 		} finally {
@@ -179,7 +180,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		if (expiredAt !== undefined) {
 			return isExpired(seen.expires, expiredAt) ? consumeExpired(seen, expiredAt) : null;
 		}
-		const own = await claim(seen);
+		const own = await claim(seen, claimId(seen.id));
 		if (own === null) return null;
 		try {
 			return await deleteClaimed(id, userId);
@@ -215,8 +216,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 			await deleteAll(toKeys(rows, prefix).filter(({ expires }) => isExpired(expires, at)));
 			// Not at once: such an id may have been stored anew since it was listed.
 			const before = markedBefore(at);
-			const marked = rows.map(toStoredKey).filter((key) => key !== null && isMarked(key, prefix));
-			for (const key of marked as StoredKey[]) {
+			for (const key of toKeys(rows, MARK + prefix)) {
 				if (isExpired(key.expires, before)) await consumeExpired(key, before);
 			}
 		},

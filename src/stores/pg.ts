@@ -102,12 +102,18 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 	if (typeof pool?.query !== "function") throw new TypeError("pool must be a Pool of pg");
 	const statements = toStatements(toTableNames(tables, '"'));
 
+	const names = new Map<string, string>();
+	// pg refuses another text under a name that its connection knows, and stores on other tables or of
+	// other versions of this library may share its pool.
+	const nameOf = (operation: string, text: string): string => {
+		const name = names.get(operation) ?? `lucia-tokens-${operation}-${checksum(text)}`;
+		names.set(operation, name);
+		return name;
+	};
+
 	const run = (operation: keyof typeof statements, ...values: unknown[]) => {
 		const text = statements[operation];
-		// pg refuses another text under a name that its connection knows, and stores on other tables
-		// or of other versions of this library may share its pool.
-		const name = `lucia-tokens-${operation}-${checksum(text)}`;
-		const query = prepare ? { name, text, values } : { text, values };
+		const query = prepare ? { name: nameOf(operation, text), text, values } : { text, values };
 		return retry(() => pool.query(query), isRolledBack, isAborted);
 	};
 

@@ -426,7 +426,7 @@ describe("an address that was just sent a mail", () => {
 		expect(again.status).toBe(429);
 		expect(Number(again.headers.get("retry-after"))).toBeLessThanOrEqual(30);
 		const db = new Database(dataFile);
-		db.prepare("UPDATE auth_key SET expires = expires - 30000 WHERE id LIKE ':% issued'").run();
+		db.prepare("UPDATE auth_key SET expires = expires - 30000 WHERE id LIKE ':% issued %'").run();
 		db.close();
 		expect((await post()).status).toBe(200);
 	});

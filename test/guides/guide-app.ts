@@ -214,7 +214,7 @@ export const startGuides = async ({ baseUrl }: { baseUrl?: string } = {}) => {
 		/** Lets the minute pass in which no second mail is sent. */
 		nextMinute: () => {
 			const { changes } = db
-				.prepare("UPDATE auth_key SET expires = 1 WHERE id LIKE ':% issued'")
+				.prepare("UPDATE auth_key SET expires = 1 WHERE id LIKE ':% issued %'")
 				.run();
 			expect(changes).toBeGreaterThan(0);
 		},

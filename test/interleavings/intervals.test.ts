@@ -69,7 +69,7 @@ test.each<[string, Scenario]>([
 			...interval,
 			rows: [
 				last(NOW - 3 * HOUR),
-				{ id: `:${ID} ${(NOW - 2 * HOUR) / MINUTE}`, user_id: "user", expires: NOW - 2 * HOUR },
+				{ id: `${ID} ${(NOW - 2 * HOUR) / MINUTE}`, user_id: "user", expires: NOW - 2 * HOUR },
 			],
 			operations: { issue1: issue("A"), issue2: issue("B"), sweep },
 			check: (end) => {
