@@ -247,31 +247,6 @@ describe("the tries at a code", () => {
 	});
 });
 
-describe("the queries of a code", () => {
-	const count = async (run: () => Promise<unknown>): Promise<number> => {
-		sqlite.calls.length = 0;
-		await run().catch(() => {});
-		return sqlite.calls.length;
-	};
-
-	test("are few: issue 1, right 9, wrong 2 and one more for each further code", async () => {
-		const tokens = [await open().issue(user)];
-		expect(await count(() => open().validate("wrong", user))).toBe(2);
-		expect(await count(() => open().getToken(`${tokens[0]}`, user))).toBe(4);
-		expect(await count(() => open().validate(`${tokens[0]}`, user))).toBe(9);
-		expect(await count(async () => tokens.push(await open().issue(user)))).toBe(1);
-		await open().issue(user);
-		expect(await count(() => open().validate("wrong", user))).toBe(3);
-	});
-
-	test("are two for a user without a code, known or not, and write nothing", async () => {
-		const known = await sqlite.createUser("known");
-		expect(await count(() => open().validate("wrong", known))).toBe(2);
-		expect(await count(() => open().validate("wrong", "nobody"))).toBe(2);
-		expect(sqlite.keys()).toEqual([]);
-	});
-});
-
 describe("a fault of the database while a code is tried", () => {
 	const CALLS = { right: 9, wrong: 2 };
 
