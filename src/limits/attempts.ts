@@ -82,10 +82,10 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 		): Promise<StoredKey | null> {
 			const { codes, triesLeft } = await list(scope);
 			const hit = codes.find((code) => code.id === id);
-			const open = async () =>
-				operation === "consume" ? store.consume(id, scope.userId) : (hit ?? null);
+			const open = async (code: StoredKey) =>
+				operation === "consume" ? store.consume(id, scope.userId) : code;
 			// Nobody gets in with an expired code, so it takes no try.
-			if (hit && isExpired(hit.expires, at)) return open();
+			if (hit && isExpired(hit.expires, at)) return open(hit);
 
 			if (!hit || triesLeft(hit).length === 0) {
 				for (const code of codes) {
@@ -96,7 +96,7 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 			const attempt = await take(triesLeft(hit), hit, id);
 			if (attempt === undefined) return null;
 			try {
-				return await open();
+				return await open(hit);
 			} finally {
 				// A try that stays taken is no reason to report a code as not used that was.
 				await store.delete(attempt, scope.userId).catch(() => {});

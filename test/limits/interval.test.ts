@@ -93,6 +93,23 @@ describe.each(TOKEN_KINDS)("minInterval of $kind", ({ kind, create }) => {
 		await open().issue(user);
 	});
 
+	test("passes on why a token could not be stored, also where the interval can't be given back", async () => {
+		sqlite.db.close();
+		sqlite = openSqlite((adapter) => ({
+			...adapter,
+			setKey: async (key) => {
+				if (!key.id.startsWith(":")) throw new Error("first");
+				await adapter.setKey(key);
+			},
+			deleteNonPrimaryKey: async () => {
+				throw new Error("second");
+			},
+		}));
+		await sqlite.createUser("user");
+		await expect(open().issue(user)).rejects.toThrow("first");
+		expect(await retryAfter()).toBe(60);
+	});
+
 	test("is not begun by a handler without it, nor held by one", async () => {
 		await open({ minInterval: 0 }).issue(user);
 		await open().issue(user);
