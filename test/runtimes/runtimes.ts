@@ -51,7 +51,10 @@ export const runNode = (major: number, args: readonly string[], cwd: string): Pr
 const node = (major: number, name = `Node ${major}`, args: readonly string[] = []): Runtime => ({
 	name,
 	version: optionalDependencies[nodePackage(major)]?.split("@").at(-1) ?? "missing",
-	databases: { libsql: SQLITE_STORES },
+	databases: {
+		libsql: SQLITE_STORES,
+		...(major >= 22 && { "node-sqlite": ["better-sqlite3 store"] }),
+	},
 	run: (cwd, database) => runNode(major, [...args, "main.js", database], cwd),
 });
 
@@ -68,7 +71,7 @@ const DENO_PERMISSIONS = ["--allow-read", "--allow-env", "--allow-ffi", "--allow
 const deno: Runtime = {
 	name: "Deno",
 	version: dependencies["deno"] ?? "missing",
-	databases: { libsql: SQLITE_STORES },
+	databases: { libsql: SQLITE_STORES, "node-sqlite": ["better-sqlite3 store"] },
 	run: (cwd, database) =>
 		runProcess(
 			".bin/deno",
@@ -93,7 +96,7 @@ const require = createRequire(import.meta.url);
 const workerd = (...compatibilityFlags: string[]): Runtime => ({
 	name: ["workerd", ...compatibilityFlags].join(" with "),
 	version: "Cloudflare-Workers",
-	databases: { d1: ["default store"] },
+	databases: { d1: ["default store", "d1 store"] },
 	run: async (cwd) => {
 		const { build } = require("esbuild") as Esbuild;
 		const { Miniflare } = require("miniflare") as MiniflareModule;

@@ -152,6 +152,32 @@ export const story = [
 		},
 	},
 	{
+		name: "lets one of ten concurrent calls issue within an interval",
+		async run(harness) {
+			const userId = await newUser(harness);
+			const link = idToken(harness.store, "interval", { expiresIn: MINUTE, minInterval: MINUTE });
+			const calls = Array.from({ length: 10 }, () => link.issue(userId));
+			const lost = (await Promise.allSettled(calls)).filter(({ status }) => status === "rejected");
+			equal(
+				lost.map(({ reason }) => [reason.message, reason.retryAfter]),
+				Array(9).fill(["ISSUED_RECENTLY", MINUTE]),
+			);
+			await expireAll(harness, userId);
+			equal((await link.issue(userId)).userId, userId);
+		},
+	},
+	{
+		name: "validates a bound link with its text alone",
+		async run(harness) {
+			const userId = await newUser(harness);
+			const link = idToken(harness.store, "bound", { expiresIn: MINUTE, storeToken: "hashed" });
+			const value = `${await link.issue(userId, { boundTo: "é@example.com" })}`;
+			await rejects(link.validate(value), "INVALID_TOKEN");
+			await rejects(link.validate(value, { boundTo: "e@example.com" }), "INVALID_TOKEN");
+			equal((await link.validate(value, { boundTo: "é@example.com" })).userId, userId);
+		},
+	},
+	{
 		name: "lists a user's tokens, the first to expire first",
 		async run(harness) {
 			const [userId, other] = [await newUser(harness), await newUser(harness)];

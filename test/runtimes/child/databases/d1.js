@@ -1,4 +1,5 @@
 import { d1 as adapter } from "@lucia-auth/adapter-sqlite";
+import { d1 } from "@lucia-auth/tokens/d1";
 import lucia from "lucia-auth";
 import { SCHEMA } from "./schema.js";
 
@@ -7,6 +8,7 @@ export const open = async (db) => {
 	return {
 		stores: {
 			"default store": lucia({ adapter: adapter(db), env: "DEV" }),
+			"d1 store": d1(db),
 		},
 		sql: async (text, values) => {
 			const statement = db.prepare(text).bind(...values);
