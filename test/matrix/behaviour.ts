@@ -107,6 +107,97 @@ export const behaviour = (name: string, open: () => Promise<Contender>, hasLogin
 			await expect(handler.validate(left[1] ?? "")).resolves.toHaveProperty("userId", userId);
 		});
 
+		test("minInterval lets one of ten concurrent calls issue, also once the last interval is over", async () => {
+			const options = { expiresIn: 60, minInterval: 60 };
+			const start = Date.now();
+			const clock = vi.spyOn(Date, "now").mockReturnValue(start);
+			try {
+				for (const handler of [
+					idToken(db.source, unique(), options),
+					passwordToken(db.source, unique(), options),
+				]) {
+					const userId = await user();
+					for (const passed of [0, 60_000]) {
+						clock.mockReturnValue(start + passed);
+						const calls = Array.from({ length: 10 }, () => handler.issue(userId));
+						const results = await Promise.allSettled(calls);
+						expect(succeeded(results)).toBe(1);
+						for (const result of results) {
+							if (result.status === "fulfilled") continue;
+							expect(result.reason).toEqual(tokenError("ISSUED_RECENTLY"));
+						}
+						expect(await handler.getAllUserTokens(userId)).toHaveLength(1);
+						await handler.invalidateAllUserTokens(userId);
+						// It holds after the token is gone.
+						clock.mockReturnValue(start + passed + 59_001);
+						await expect(handler.issue(userId)).rejects.toMatchObject({
+							message: "ISSUED_RECENTLY",
+							retryAfter: 1,
+						});
+					}
+					await expect(handler.issue(unique())).rejects.toEqual(tokenError("INVALID_USER_ID"));
+					clock.mockReturnValue(start + 2 * 60 * 60_000);
+					await handler.deleteExpiredUserTokens(userId);
+					expect(await db.getRows(userId)).toEqual([]);
+				}
+			} finally {
+				clock.mockRestore();
+			}
+		});
+
+		test("a token that is not stored starts no interval", async () => {
+			const name = unique();
+			const generate = () => "same";
+			const userId = await user();
+			await idToken(db.source, name, { expiresIn: 60, generate }).issue(userId);
+			const spaced = idToken(db.source, name, { expiresIn: 60, minInterval: 60, generate });
+			await expect(spaced.issue(userId)).rejects.toEqual(tokenError("DUPLICATE_TOKEN"));
+			await idToken(db.source, name, { expiresIn: 60, minInterval: 60 }).issue(userId);
+		});
+
+		test("a bound token is valid with its text alone, and stays good with another", async () => {
+			const secret = "0123456789abcdef0123456789abcdef";
+			const options = { expiresIn: 60, storeToken: "hashed" } as const;
+			const [link, code] = [
+				idToken(db.source, unique(), options),
+				passwordToken(db.source, unique(), { ...options, secret }),
+			];
+			const bound = { boundTo: "a@example.com" };
+			const userId = await user();
+			const [linked, coded] = [
+				`${await link.issue(userId, bound)}`,
+				`${await code.issue(userId, bound)}`,
+			];
+			for (const other of [undefined, { boundTo: "A@example.com" }]) {
+				await expect(link.validate(linked, other)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+				const attempt = code.validate(coded, userId, other);
+				await expect(attempt).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			}
+			expect((await link.getToken(linked, bound)).userId).toBe(userId);
+			expect((await link.validate(linked, bound)).userId).toBe(userId);
+			expect((await code.validate(coded, userId, bound)).userId).toBe(userId);
+		});
+
+		test("handlers of one name work on each other's tokens, whatever their other options", async () => {
+			const name = unique();
+			const userId = await user();
+			const long = { expiresIn: 60 * 60 * 24 * 7, length: 64, generate: () => "a".repeat(64) };
+			await idToken(db.source, name, long).issue(userId);
+			const brief = await idToken(db.source, name, { expiresIn: 60 }).issue(userId);
+			// As Lucia's documentation makes them, and as apps do that only validate.
+			for (const validator of [
+				idToken(db.source, name),
+				idToken(db.source, name, { expiresIn: 0 }),
+			]) {
+				const tokens = await validator.getAllUserTokens(userId);
+				await validator.validate(`${tokens[0]}`);
+			}
+			await expect(idToken(db.source, name).validate(brief)).rejects.toEqual(
+				tokenError("INVALID_TOKEN"),
+			);
+			await expect(idToken(db.source, name).issue(userId)).rejects.toThrow(TypeError);
+		});
+
 		test("a hashed token is stored as a digest alone, and valid once", async () => {
 			const userId = await user();
 			const secret = "0123456789abcdef0123456789abcdef";
