@@ -1,6 +1,12 @@
 import * as published from "published";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { idToken, type PasswordTokenOptions, passwordToken } from "../../src/index.js";
+import {
+	idToken,
+	type KeyStore,
+	type PasswordTokenOptions,
+	passwordToken,
+} from "../../src/index.js";
+import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { tokenError } from "../support/errors.js";
 import { createFault } from "../support/faults.js";
 import { openSqlite, type Sqlite } from "../support/sqlite.js";
@@ -281,6 +287,28 @@ describe("a fault of the database while a code is tried", () => {
 		},
 	);
 });
+
+test.each(["getAllByUser", "consume"] as const)(
+	"a native store whose %s fails six times costs a code no try",
+	async (operation) => {
+		const store = betterSqlite3(sqlite.db);
+		let failures = 6;
+		const failing: KeyStore = {
+			...store,
+			[operation]: async (...args: [string, string]) => {
+				if (failures-- > 0) throw new Error("connection lost");
+				return store[operation](...args);
+			},
+		};
+		const handler = passwordToken(failing, "code", { expiresIn: 60 });
+		const token = await handler.issue(user);
+		for (let count = 0; count < 6; count++) {
+			await expect(handler.validate(token, user)).rejects.toThrow("connection lost");
+		}
+		await expect(handler.validate(token, user)).resolves.toHaveProperty("userId", user);
+		expect(sqlite.keys()).toEqual([]);
+	},
+);
 
 describe("a fault of the database while a wrong code is tried at two codes", () => {
 	test("leaves the try that was taken: its code is known to be another", async () => {
