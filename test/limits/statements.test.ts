@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { idToken, passwordToken } from "../../src/index.js";
-import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
+import {
+	betterSqlite3,
+	type SqliteDatabase,
+	type SqliteStatement,
+} from "../../src/stores/better-sqlite3.js";
 import { openSqlite, type Sqlite } from "../support/sqlite.js";
 
 // The table of statements in docs/stores.md.
@@ -27,18 +31,20 @@ const STORES = [
 		name: "a native store",
 		counts: { issue: 1, link: 1, right: 4, look: 3, wrong: 2, first: 2, renewal: 2, refused: 3 },
 		source: () => {
-			const { prepare } = sqlite.db;
-			sqlite.db.prepare = (sql: string) => {
-				const statement = prepare.call(sqlite.db, sql);
-				const counted =
-					(run: (...values: never[]) => unknown) =>
-					(...values: never[]) => {
-						sqlite.calls.push("setKey");
-						return run.apply(statement, values);
+			const counted = (): SqliteDatabase => ({
+				prepare: (sql) => {
+					const statement = sqlite.db.prepare(sql) as unknown as SqliteStatement;
+					const note = <Result>(result: Result): Result => {
+						sqlite.calls.push(sql);
+						return result;
 					};
-				return { all: counted(statement.all), run: counted(statement.run) } as never;
-			};
-			return betterSqlite3(sqlite.db);
+					return {
+						all: (...values) => note(statement.all(...values)),
+						run: (...values) => note(statement.run(...values)),
+					};
+				},
+			});
+			return betterSqlite3(counted());
 		},
 	},
 ];
