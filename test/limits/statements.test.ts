@@ -34,13 +34,15 @@ const STORES = [
 			const counted = (): SqliteDatabase => ({
 				prepare: (sql) => {
 					const statement = sqlite.db.prepare(sql) as unknown as SqliteStatement;
-					const note = <Result>(result: Result): Result => {
-						sqlite.calls.push(sql);
-						return result;
-					};
+					const counted =
+						(run: (...values: unknown[]) => unknown[]) =>
+						(...values: unknown[]) => {
+							sqlite.calls.push(sql);
+							return run(...values);
+						};
 					return {
-						all: (...values) => note(statement.all(...values)),
-						run: (...values) => note(statement.run(...values)),
+						all: counted((...values) => statement.all(...values)),
+						run: counted((...values) => [statement.run(...values)]),
 					};
 				},
 			});
