@@ -22,8 +22,8 @@ export interface IdTokenWrapper {
 	 * @throws LuciaTokenError `DUPLICATE_TOKEN`: `generate` returned a token that is already stored
 	 * @throws LuciaTokenError `ISSUED_RECENTLY`: `minInterval` has not passed since the last token;
 	 * `retryAfter` is the number of seconds to wait
-	 * @throws TypeError the handler has no `expiresIn`, `generate` did not return a string, `boundTo` is
-	 * not a string, or the handler does not hash tokens and so takes no `boundTo`
+	 * @throws TypeError the handler has no `expiresIn`, `generate` did not return a string, or `boundTo`
+	 * is not a string or was passed to a handler that does not hash tokens
 	 * @throws RangeError `generate` returned a string that cannot be a token, or `boundTo` is empty or has
 	 * a lone surrogate
 	 */

@@ -9,13 +9,13 @@ export interface StoredKey {
 }
 
 /**
- * Begins the id of every marked key, and of no token. Marked keys are the library's own: claims, tries,
- * and intervals. No version of the package takes them for tokens, not even 1.0.2.
+ * The first character of every marked key's id, and of no token's. Marked keys are the library's own:
+ * claims, tries, and intervals. No version of the package takes them for tokens, not even 1.0.2.
  */
 export const MARK = ":";
 
 /**
- * How long a sweep spares marked keys after their expiry, in milliseconds. A call in flight may have
+ * How long a sweep keeps marked keys after they expire, in milliseconds. A call in flight may have
  * begun before the expiry, and the clocks of two machines may differ.
  */
 export const MARKED_GRACE = 60 * 60 * 1000;
@@ -72,8 +72,8 @@ export interface KeyStore {
 	deleteAllByUser(userId: string, prefix: string): Promise<void>;
 
 	/**
-	 * Deletes a user's expired keys (`now > expires`). Marked keys, whose ids begin with `:` and then
-	 * `prefix`, go once they have been expired for an hour. Does nothing if there is no such user.
+	 * Deletes a user's expired keys (`now > expires`). Also deletes marked keys, whose ids begin with `:`
+	 * and then `prefix`, an hour after they expire. Does nothing if there is no such user.
 	 *
 	 * @param prefix what the ids begin with, byte for byte
 	 * @param now the current time in epoch milliseconds

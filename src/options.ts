@@ -13,8 +13,9 @@ export interface TokenOptions {
 	 */
 	readonly expiresIn?: number | undefined;
 	/**
-	 * The length of a token, in characters: a whole number, at least 1, or 19 for hashed id tokens. Token
-	 * and name together (with the user id for password tokens) must fit a key's id of 255 characters.
+	 * The length of a token, in characters: a whole number. The minimum is 1, or 19 for hashed id tokens.
+	 * The maximum is 255 for hashed tokens. Plain tokens must fit a key's id of 255 characters together
+	 * with the name and, for password tokens, the user id.
 	 *
 	 * @default 43 for id tokens, 8 for password tokens
 	 */
@@ -25,7 +26,7 @@ export interface TokenOptions {
 	 */
 	readonly generate?: ((length?: number) => string) | undefined;
 	/**
-	 * How many tokens of this name a user may have, at least 1. `issue()` deletes the oldest beyond it.
+	 * How many tokens of this name a user may have, at least 1. `issue()` deletes the oldest beyond that.
 	 *
 	 * @default Infinity
 	 */
@@ -62,7 +63,7 @@ export interface GuessableTokenOptions extends TokenOptions {
 	readonly maxAttempts?: number | undefined;
 }
 
-/** The last argument of `issue()`, `validate()`, `getToken()`, and `invalidate()`. */
+/** The options of `issue()`, `validate()`, `getToken()`, and `invalidate()`. */
 export interface BindingOptions {
 	/**
 	 * A text that the token is bound to: you must pass it again with the token. Use the email address that

@@ -91,7 +91,7 @@ export const tokenHandler = (
 		token: unknown,
 		rest: readonly unknown[],
 	): Promise<Token> => {
-		// Read before the query: a slow database must not make a token late.
+		// Read before the query, so that a slow database does not make a token expire.
 		const at = now();
 		const [scope, text] = locate(rest);
 		const value = tokenValue(token);
@@ -121,7 +121,7 @@ export const tokenHandler = (
 		const at = now();
 		const keys = await (attempts?.getAll(scope, at) ??
 			store.getAllByUser(scope.userId, scope.prefix));
-		// Stores return keys in any order; a list should not change from call to call.
+		// Stores return keys in any order, and a list should not change from call to call.
 		return [...keys]
 			.sort(byExpiry)
 			.map((key) => toToken(key, key.id.slice(scope.prefix.length), at));

@@ -20,7 +20,7 @@ export const authKey = pgTable("auth_key", {
 
 const HOUR = 60 * 60 * 1000;
 
-// A store must leave all other rows alone: Lucia keeps logins in the same table.
+// Single-use keys. A store must leave all other rows alone: Lucia keeps logins in the same table.
 const singleUse = and(
 	isNotNull(authKey.expires),
 	eq(authKey.primaryKey, false),

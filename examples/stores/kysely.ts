@@ -17,7 +17,7 @@ type Where = ExpressionBuilder<Database, "auth_key">;
 
 const HOUR = 60 * 60 * 1000;
 
-// A store must leave all other rows alone: Lucia keeps logins in the same table.
+// Single-use keys. A store must leave all other rows alone: Lucia keeps logins in the same table.
 const singleUse = (where: Where) =>
 	where.and([
 		where("auth_key.expires", "is not", null),

@@ -34,7 +34,7 @@ export interface LuciaClient {
 
 const HOUR = 60 * 60 * 1000;
 
-// A store must leave all other rows alone: Lucia keeps logins in the same table.
+// Single-use keys. A store must leave all other rows alone: Lucia keeps logins in the same table.
 const SINGLE_USE = { primary_key: false, hashed_password: null, expires: { not: null } } as const;
 
 const toStoredKey = ({ id, user_id, expires }: Row): StoredKey => ({

@@ -11,8 +11,8 @@ export const MAX_ATTEMPTS = 999;
 export const TRY_ROOM = ":  ".length + CHECKSUM_LENGTH + `${MAX_ATTEMPTS}`.length;
 
 /**
- * How long old tries last, in seconds. The first versions of 2.0.0 stored them, one series for all codes of
- * a user.
+ * How long old tries last, in seconds. The first versions of 2.0.0 stored them, and counted all codes of a
+ * user together.
  */
 const DAY = 24 * 60 * 60;
 
@@ -21,8 +21,8 @@ const DAY = 24 * 60 * 60;
  * were tried at its user and name while it was outstanding.
  *
  * Each code has `max` tries: keys with fixed ids, which expire with the code. A guess takes its tries
- * before its caller learns anything. A wrong guess takes one of each outstanding code, for good. A right
- * guess takes one of its own code, and gives it back. Ids are unique, so a thousand concurrent calls get
+ * before its caller learns anything. A wrong guess takes a try of each outstanding code, for good. A right
+ * guess takes a try of its own code, and gives it back. Ids are unique, so a thousand concurrent calls get
  * no more tries than a thousand calls in a row.
  *
  * @param max the number of tries at each code
@@ -37,7 +37,7 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 		const taken = new Map(keys.map(({ id, expires }) => [id, expires]));
 		/** The ids of the tries that a code has left. */
 		const triesLeft = ({ id, expires }: StoredKey): string[] => {
-			// With the expiry: a code that is issued again after its use has new tries.
+			// The label includes the expiry, so that a code that is issued again has new tries.
 			const label = `${marked}${checksum(`${id} ${expires}`)} `;
 			return Array.from({ length: max }, (_, index) => index + 1)
 				.filter((number) => (taken.get(marked + number) ?? 0) - oldSlack < expires)

@@ -11,12 +11,12 @@ const idOf = (marked: string): string => `${marked}issued ${checksum(marked)}`;
 /** The number of characters in this key's id besides the prefix of tokens, for the shortest user id. */
 export const INTERVAL_ROOM = ": u. issued ".length + CHECKSUM_LENGTH;
 
-// How many times a call tries, if concurrent calls store and delete the key between its statements.
+// How many times a call tries to store the key, while concurrent calls store and delete it.
 const MAX_LOOKS = 3;
 
 /**
- * Keeps a minimum interval between a user's tokens. A key with a fixed id lasts for the interval, and
- * `issue` stores it first: of all concurrent calls, one can.
+ * Keeps a minimum interval between a user's tokens. A key with a fixed id lasts for the interval. `issue`
+ * stores it first, and only one of many concurrent calls can.
  *
  * @param minInterval in seconds
  */
@@ -60,7 +60,7 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 			try {
 				return await issue();
 			} catch (error) {
-				// Without a token, the interval ends. If it is over already, the key may be another call's by now.
+				// No token was issued, so the interval ends now. If it is over already, the key may be another call's.
 				if (!isExpired(expires, now())) await store.delete(id, userId).catch(() => {});
 				throw error;
 			}

@@ -31,7 +31,8 @@ export const tokenLimit = (store: KeyStore, max: number) => ({
 	): Promise<Result> {
 		// A token that expires later than this was issued under a longer `expiresIn`. It counts as the oldest.
 		const latest = secondsFromNow(expiresIn + CLOCK_SKEW);
-		// The new token expires last, even if another is of the same millisecond or of a clock that is ahead.
+		// The new token expires last, even if another token is of the same millisecond or from a machine whose
+		// clock is ahead.
 		const after = (expires: number, key: StoredKey) =>
 			key.expires < latest ? Math.max(expires, key.expires + 1) : expires;
 		const others = await store.getAllByUser(userId, prefix);

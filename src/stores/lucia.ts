@@ -124,8 +124,8 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
-	// The claim is the lock: an insert is the one atomic step of every adapter that tells the caller who
-	// won. Returns null if another call holds the claim, or if the user is gone and the key with it.
+	// The claim is the lock: an insert is the only atomic step of adapters that tells the caller who won.
+	// Returns null if another call holds the claim, or if the user is gone and the key with it.
 	const claim = async (key: StoredKey, id: string): Promise<string | null> => {
 		try {
 			// The claim of an expired key expires now, so that no sweep takes it from its holder.
@@ -212,7 +212,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		async deleteExpiredByUser(userId, prefix, at) {
 			const rows = await getRows(userId);
 			await deleteAll(toKeys(rows, prefix).filter(({ expires }) => isExpired(expires, at)));
-			// Under a claim: since the list, the id may have been stored again.
+			// One by one, under a claim: a key may have been stored under the same id since the list was read.
 			const before = markedBefore(at);
 			for (const key of toKeys(rows, MARK + prefix)) {
 				if (isExpired(key.expires, before)) await consumeExpired(key, before);

@@ -79,7 +79,7 @@ const isCode = (error: unknown, ...codes: unknown[]): boolean =>
 // A serialization failure or a deadlock. PostgreSQL's documentation says to try again.
 const isRolledBack = (error: unknown): boolean => isCode(error, "40001", "40P01");
 
-// A Client may be in a transaction of the caller. After a failed statement, it accepts no other.
+// A Client may be in the caller's transaction, which rejects every statement after a failed one.
 const isAborted = (error: unknown): boolean => isCode(error, "25P02");
 
 /**

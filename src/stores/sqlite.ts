@@ -66,7 +66,7 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 
 	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
 
-	// The error of a duplicate names the table and column: without the schema, and in the letter case of
+	// SQLite's message for a duplicate names the table without its schema, and in the letter case of its
 	// CREATE TABLE.
 	const column = `${names.key.replaceAll('"', "").replace(/.*\./, "")}.id`.toLowerCase();
 	const isDuplicate = (error: unknown): boolean =>

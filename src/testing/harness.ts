@@ -27,14 +27,14 @@ export interface KeyStoreCase {
 	readonly run: (harness: KeyStoreHarness) => Promise<void>;
 }
 
-/** The current time, to the cases. */
+/** The moment that the cases pass as the current time. */
 export const NOW = 2_000_000_000_000;
 export const LATER = NOW + 1;
 export const EARLIER = NOW - 1;
 
 /**
  * A new random name, because cases share a database with each other and with earlier runs. It has a
- * letter, so that upper case makes another name of it.
+ * letter, so that its upper case is another name.
  */
 export const unique = (): string => `a${crypto.randomUUID().slice(0, 18)}`;
 

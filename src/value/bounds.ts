@@ -9,7 +9,7 @@ export const isText = (value: unknown): value is string =>
 
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 
-/** Whether any database takes a value as an id. PostgreSQL rejects NUL. */
+/** Whether every database accepts a value as an id. PostgreSQL rejects NUL. */
 export const isStorable = (value: unknown): value is string =>
 	isText(value) && value.length <= MAX_KEY_ID_LENGTH && !value.includes("\0");
 

@@ -8,8 +8,8 @@ const ALPHABETS: readonly (readonly [RegExp, number])[] = [
 const VISIBLE_ASCII = 94;
 
 /**
- * The maximum entropy of a random string like this one, in bits. Its real entropy cannot be told from one
- * string.
+ * The maximum entropy of a random string like this one, in bits. Its real entropy is not known
+ * from one string.
  */
 export const maxBits = (value: string): number => {
 	const size = ALPHABETS.find(([alphabet]) => alphabet.test(value))?.[1] ?? VISIBLE_ASCII;

@@ -21,7 +21,7 @@ export const generateRandomString = (length: number, alphabet: string): string =
 	// 256 is rarely a multiple of the alphabet's length, so `byte % length` alone would favor the first
 	// characters. Bytes from the last, incomplete round are dropped.
 	const limit = 256 - (256 % alphabet.length);
-	// Codes, because V8 defers the concatenation of strings until they are read.
+	// Codes, not strings: V8 would put strings together only when they are read.
 	const codes: number[] = [];
 	while (codes.length < length) {
 		if (next === pool.length) {
