@@ -18,18 +18,18 @@ export default defineConfig(
 		extends: [tseslint.configs.recommendedTypeChecked],
 		languageOptions: { parserOptions: { projectService: true } },
 		rules: {
-			// A template is how a token is put into a link: toString() is its meaning.
+			// Apps put a token into a link by a template, which calls its toString().
 			"@typescript-eslint/restrict-template-expressions": "off",
-			// A port's method is async for its callers, not for what it awaits.
+			// A method of the port is async for its callers, even if it awaits nothing.
 			"@typescript-eslint/require-await": "off",
 			"no-empty": ["error", { allowEmptyCatch: true }],
 		},
 	},
 	{
-		// Without types, which they have only where their own packages are installed.
+		// Linted without types, because their packages may not be installed.
 		files: ["examples/{sveltekit,nextjs}/**/*.{ts,tsx}"],
 		extends: [tseslint.configs.recommended, tseslint.configs.disableTypeChecked],
-		// Lucia takes the app's types from a global namespace.
+		// Lucia reads the app's types from a global namespace.
 		rules: { "@typescript-eslint/no-namespace": ["error", { allowDeclarations: true }] },
 	},
 	{

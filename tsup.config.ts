@@ -11,7 +11,7 @@ export default defineConfig({
 	},
 	format: "esm",
 	target: "es2022",
-	// One class LuciaTokenError for all entries, or instanceof would tell them apart.
+	// All entries must share one class LuciaTokenError, or instanceof fails.
 	splitting: true,
 	dts: true,
 	clean: true,

@@ -3,14 +3,14 @@ import { suite } from "./test/support/suite.js";
 export default suite("unit", {
 	include: ["test/**/*.test.ts"],
 	exclude: ["test/{browser,matrix,package,races,runtimes}/**", "**/node_modules/**"],
-	// Lucia's scrypt and the interleavings take their time on a busy machine.
+	// Lucia's scrypt and the interleavings are slow on a busy machine.
 	testTimeout: 60_000,
 	hookTimeout: 60_000,
 	typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"] },
 	coverage: {
 		provider: "v8",
 		include: ["src/**"],
-		// Covered by the matrix, on their databases.
+		// The matrix covers these, on their databases.
 		exclude: ["src/stores/{better-sqlite3,d1,mysql2,pg,retry,sqlite,tables}.ts"],
 		thresholds: { lines: 100, branches: 100, functions: 100, statements: 100 },
 	},

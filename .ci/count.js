@@ -1,4 +1,4 @@
-// Adds up the reports of the suites named, and refuses one that is missing or has skipped a test.
+// Adds up the reports of the given suites. Fails if a report is missing, or a test failed or was skipped.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const [, , folder, ...suites] = process.argv;

@@ -5,11 +5,11 @@ interface Types {
 }
 
 /**
- * Checks one option. One sentence says its type and its range; the class of the error says which of
- * the two it was.
+ * Checks one option. The message names its type and its range; the class of the error tells which of
+ * the two is wrong.
  *
- * @throws TypeError the value is of another type
- * @throws RangeError the value is out of its range
+ * @throws TypeError the value is of the wrong type
+ * @throws RangeError the value is out of range
  */
 export function check<Type extends keyof Types>(
 	option: string,
@@ -23,7 +23,7 @@ export function check<Type extends keyof Types>(
 	throw new (ofType ? RangeError : TypeError)(`${option} must be ${expected}`);
 }
 
-/** Checks an option that is a whole number. */
+/** Checks that an option is a whole number from `min` to `max`. */
 export function checkWhole(
 	option: string,
 	value: unknown,

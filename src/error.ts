@@ -1,9 +1,9 @@
 /**
- * What a `LuciaTokenError` says in its `message`:
+ * The codes that a `LuciaTokenError` has as its `message`:
  *
  * - `INVALID_TOKEN`: unknown, used, revoked, malformed, or of another type or user
- * - `EXPIRED_TOKEN`: stored, but its time is over
- * - `INVALID_USER_ID`: no such user
+ * - `EXPIRED_TOKEN`: stored, but expired
+ * - `INVALID_USER_ID`: there is no such user
  * - `DUPLICATE_TOKEN`: the generated token is already stored
  * - `ISSUED_RECENTLY`: `minInterval` has not passed since the last token
  */
@@ -11,8 +11,8 @@ export type LuciaTokenErrorMessage =
 	"INVALID_TOKEN" | "EXPIRED_TOKEN" | "INVALID_USER_ID" | "DUPLICATE_TOKEN" | "ISSUED_RECENTLY";
 
 /**
- * The error of this library. As with Lucia's own errors, `message` is a code to compare with.
- * Neither the message nor the cause ever holds a token.
+ * The error that this library throws. Its `message` is a code to compare with, as in Lucia's own errors.
+ * Neither the message nor the cause contains a token.
  *
  * @example
  * try {
@@ -26,13 +26,14 @@ export type LuciaTokenErrorMessage =
 export class LuciaTokenError extends Error {
 	declare message: LuciaTokenErrorMessage;
 	/**
-	 * With `ISSUED_RECENTLY`, how long to wait, in whole seconds: what HTTP's header `Retry-After` takes.
+	 * How long to wait, in whole seconds, as the HTTP header `Retry-After` takes it. Only
+	 * `ISSUED_RECENTLY` has it.
 	 */
 	declare readonly retryAfter?: number;
 
 	/**
 	 * @param message the code
-	 * @param options `cause`: the error under this one, if there is one; `retryAfter`, in seconds
+	 * @param options `cause`: the underlying error, if there is one; `retryAfter`: in seconds
 	 */
 	constructor(
 		message: LuciaTokenErrorMessage,
@@ -40,7 +41,7 @@ export class LuciaTokenError extends Error {
 	) {
 		super(message, options);
 		if (retryAfter !== undefined) this.retryAfter = retryAfter;
-		// Not this.constructor.name: a minifier would change it.
+		// A minifier would change this.constructor.name.
 		this.name = "LuciaTokenError";
 	}
 }

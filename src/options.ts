@@ -9,100 +9,101 @@ import { generateRandomString } from "./value/random.js";
 /** The options that `idToken()` and `passwordToken()` share. */
 export interface TokenOptions {
 	/**
-	 * How long a token is valid, in seconds, from 0 to 100,000,000,000. Without it the handler does all
-	 * but `issue()`.
+	 * How long a token is valid, in seconds, from 0 to 100,000,000,000. Only `issue()` requires it.
 	 */
 	readonly expiresIn?: number | undefined;
 	/**
-	 * The length of a token, in characters: a whole number from 1 (19 for hashed id tokens) up to what
-	 * fits a key's id of 255 characters together with the name (for password tokens with the user id,
-	 * too).
+	 * The length of a token, in characters: a whole number. The minimum is 1, or 19 for hashed id tokens.
+	 * The maximum is 255 for hashed tokens. Plain tokens must fit a key's id of 255 characters together
+	 * with the name and, for password tokens, the user id.
+	 *
+	 * @default 43 for id tokens, 8 for password tokens
 	 */
 	readonly length?: number | undefined;
 	/**
-	 * Makes a token of its own in place of the default generator. It is given `length` and returns
-	 * visible ASCII characters (0x21 to 0x7E). Use a CSPRNG (ASVS 5.0 6.5.3).
+	 * Generates a token in place of the default generator. It gets `length` and returns visible ASCII
+	 * characters (0x21 to 0x7E). Use a CSPRNG (ASVS 5.0 6.5.3).
 	 */
 	readonly generate?: ((length?: number) => string) | undefined;
 	/**
-	 * How many tokens of this name a user may have, at least 1: `issue()` deletes the oldest over it.
+	 * How many tokens of this name a user may have, at least 1. `issue()` deletes the oldest beyond that.
 	 *
 	 * @default Infinity
 	 */
 	readonly maxTokensPerUser?: number | undefined;
 	/**
-	 * How long `issue()` waits for the next token of the same user and name, in seconds, from 0 to
-	 * 100,000,000,000: until then it throws `ISSUED_RECENTLY`.
+	 * The minimum time between two tokens of the same user and name, in seconds, from 0 to
+	 * 100,000,000,000. Until it has passed, `issue()` throws `ISSUED_RECENTLY`.
 	 *
 	 * @default 0
 	 */
 	readonly minInterval?: number | undefined;
 	/**
-	 * Whether the database holds the tokens themselves or hashes of them, which are of no use to who
-	 * reads it.
+	 * Whether the database holds the tokens themselves or their hashes. Someone who reads the database
+	 * cannot use the hashes (ASVS 5.0 6.5.2).
 	 *
 	 * @default "plain"
 	 */
 	readonly storeToken?: "plain" | "hashed" | undefined;
 }
 
-/** The options that password tokens have beside. */
+/** The options of password tokens, which are short enough to guess. */
 export interface GuessableTokenOptions extends TokenOptions {
 	/**
-	 * The key of the hashes, at least 32 random characters, kept away from the database. Required
-	 * where `storeToken` is `"hashed"`: a plain hash of a short code is soon reversed.
+	 * The key of the hashes: at least 32 random characters, kept out of the database. It is required with
+	 * `storeToken: "hashed"`, because a plain hash of a short code is easily reversed.
 	 */
 	readonly secret?: string | undefined;
 	/**
-	 * How many wrong tokens may be tried while a token is outstanding, from 1 to 999, or Infinity. Then it
-	 * is `INVALID_TOKEN`, and its user needs a new one (ASVS 5.0 6.6.3).
+	 * How many wrong tokens may be tried while a token is outstanding, from 1 to 999, or `Infinity`. After
+	 * that the token is `INVALID_TOKEN`, and its user needs a new one (ASVS 5.0 6.6.3).
 	 *
 	 * @default 5
 	 */
 	readonly maxAttempts?: number | undefined;
 }
 
-/** What a token may be issued with, and must then be given again with. */
+/** The options of `issue()`, `validate()`, `getToken()`, and `invalidate()`. */
 export interface BindingOptions {
 	/**
-	 * A text that the token is bound to, such as the email address that it is sent to or a nonce in a cookie
-	 * of the browser that asked (ASVS 5.0 6.6.2). Only its hash is stored, with the token's: it needs
-	 * `storeToken: "hashed"`.
+	 * A text that the token is bound to: you must pass it again with the token. Use the email address that
+	 * you send the token to, for example, or a nonce in a cookie of the browser that requested it
+	 * (ASVS 5.0 6.6.2). Token and text are hashed together, so this needs `storeToken: "hashed"`.
 	 */
 	readonly boundTo?: string;
 }
 
-/** Options as handlers use them: checked and complete. */
+/** Options as handlers use them: checked, with the defaults filled in. */
 export interface Settings {
-	/** `undefined` in a handler that issues nothing. */
+	/** `undefined` in a handler that never issues. */
 	readonly expiresIn: number | undefined;
 	readonly maxAttempts: number;
 	readonly minInterval: number;
 	readonly maxTokensPerUser: number;
 	readonly atRest: AtRest;
-	/** How many characters an id needs behind its prefix at the most. */
+	/** The maximum number of characters that an id needs besides the prefix. */
 	readonly storedLength: number;
-	/** Makes the value of a token, checked, whose key's id begins with `prefix`. */
+	/** Generates and checks the value of a token whose key's id begins with `prefix`. */
 	readonly generate: (prefix: string) => string;
 }
 
 interface Defaults {
 	readonly length: number;
 	readonly alphabet: string;
-	/** How many characters a key's id has at the least beside name and token, the colon included. */
+	/** The minimum number of characters in a key's id besides name and token, including the colon. */
 	readonly overhead: number;
-	/** Whether the tokens are so short that they can be guessed. */
+	/** Whether tokens are short enough to guess. */
 	readonly guessable: boolean;
 }
 
 type Unchecked = { [Option in keyof GuessableTokenOptions]?: unknown };
 
-// Three thousand years: past what anyone asks for, well within what a Date and a BIGINT hold.
+// Three thousand years: more than any app needs, and well within the range of a Date and a BIGINT.
 const MAX_SECONDS = 1e11;
 
 const MIN_SECRET_LENGTH = 32;
 
-/** What a plain hash must hide at the least, in bits (ASVS 5.0 6.5.2). */
+// The minimum entropy of a token under a plain hash, in bits (ASVS 5.0 6.5.2).
 const MIN_HASHED_BITS = 112;
 
 const checkAtRest = (storeToken: unknown, secret: unknown, guessable: boolean): AtRest => {
@@ -111,7 +112,7 @@ const checkAtRest = (storeToken: unknown, secret: unknown, guessable: boolean): 
 		storeToken,
 		"string",
 		(value) => value === "hashed" || (value === "plain" && secret === undefined),
-		secret === undefined ? '"plain" or "hashed"' : '"hashed" where there is a secret',
+		secret === undefined ? '"plain" or "hashed"' : '"hashed" when there is a secret',
 	);
 	if (storeToken === "plain") return plain;
 	if (!guessable) return sha256;
@@ -140,35 +141,29 @@ function checkGenerate(generate: unknown): asserts generate is TokenOptions["gen
 }
 
 /**
- * Checks what a token is to be bound to.
+ * Checks the text that a token is bound to.
  *
- * @throws TypeError it is not a string, or tokens are not hashed
- * @throws RangeError it is empty, or has no UTF-8 encoding of its own
+ * @throws TypeError it is not a string, or the handler does not hash tokens
+ * @throws RangeError it is empty or has a lone surrogate
  */
 export function checkBinding(boundTo: unknown, atRest: AtRest): asserts boundTo is string {
 	if (atRest === plain) throw new TypeError('boundTo needs storeToken: "hashed"');
-	check(
-		"boundTo",
-		boundTo,
-		"string",
-		isText,
-		"a string of 1 or more characters without lone surrogates",
-	);
+	check("boundTo", boundTo, "string", isText, "a non-empty string without lone surrogates");
 }
 
 /**
- * Checks the name and the options of a handler and fills in the defaults, once, when the handler is
- * made.
+ * Checks the name and the options of a handler, and fills in the defaults. This happens once, when the
+ * handler is made.
  *
  * @throws TypeError an argument is of the wrong type, or the global WebCrypto is missing
- * @throws RangeError an argument is out of its range
+ * @throws RangeError an argument is out of range
  */
 export const checkOptions = (
 	name: unknown,
 	options: unknown,
 	{ alphabet, guessable, overhead, ...defaults }: Defaults,
 ): Settings => {
-	// Said here, or the first token to be issued would be the first to tell.
+	// Otherwise the app would not notice before its first token.
 	if (typeof crypto === "undefined") {
 		throw new TypeError(
 			"There is no global crypto (WebCrypto): use Node 20 or later, or import lucia-auth/polyfill/node",
@@ -200,7 +195,7 @@ export const checkOptions = (
 		name,
 		"string",
 		(name) => isStorable(name) && name.length <= room && !name.includes(":"),
-		`a string of 1 to ${room} characters without ":", NUL and lone surrogates`,
+		`a string of 1 to ${room} characters without ":", NUL, or lone surrogates`,
 	);
 	if (expiresIn !== undefined) checkSeconds("expiresIn", expiresIn);
 	const minBits = atRest === sha256 ? MIN_HASHED_BITS : 0;
@@ -226,10 +221,10 @@ export const checkOptions = (
 			const isGood = (value: unknown) =>
 				isTokenValue(value, maxLength) && maxBits(value) >= minBits;
 			let value: unknown = generate(length);
-			// Chance may have made a good token of few different characters: hardly thrice.
+			// A good generator may draw few different characters by chance, but hardly three times in a row.
 			for (let draw = 0; minBits && draw < 2 && !isGood(value); draw++) value = generate(length);
 			check(
-				"what generate returns",
+				"the return value of generate",
 				value,
 				"string",
 				isGood,

@@ -1,12 +1,12 @@
-/** Where a token's key is stored: under an id that begins with `prefix`. */
+/** Where to find a token's key: its id begins with `prefix`. */
 export interface Scope {
 	readonly prefix: string;
-	/** The only user whose keys are meant; without it, anyone's. */
+	/** The user who must own the key. Without it, any user may. */
 	readonly userId?: string;
 }
 
 /** The keys of one user. */
 export interface UserScope extends Required<Scope> {
-	/** How the ids begin of the marked keys that say something of this user's tokens. */
+	/** What the ids of the user's tries and intervals begin with. */
 	readonly marked: string;
 }

@@ -5,10 +5,10 @@ import { userCases } from "./testing/users.js";
 export type { KeyStoreCase, KeyStoreHarness, KeyStoreRow } from "./testing/harness.js";
 
 /**
- * What every `KeyStore` does, as cases for any test runner: the test of a store of one's own.
+ * The cases that every `KeyStore` passes. Run them with any test runner to test a store of your own.
  *
- * They make users and keys of their own with random ids and ask for nothing else in the database,
- * so that they may share it, one after the other. Foreign keys should be enforced, as in production.
+ * They create users and keys with random ids and touch nothing else, so they can share a database. Run
+ * them one after the other. Turn foreign keys on, as in production.
  *
  * @example
  * for (const { name, run } of keyStoreCases) {

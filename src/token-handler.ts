@@ -25,7 +25,7 @@ const toToken = ({ id, userId, expires }: StoredKey, value: string, at: number):
 	});
 };
 
-// A password token of an unknown user is as invalid as any.
+// A password token of an unknown user is invalid like any other: the error must not tell who exists.
 const noneIfUnknown = (error: unknown): null => {
 	if (isTokenError(error, "INVALID_USER_ID")) return null;
 	throw error;
@@ -34,10 +34,10 @@ const noneIfUnknown = (error: unknown): null => {
 const boundTo = (options: unknown): unknown => (Object(options) as { boundTo?: unknown }).boundTo;
 
 /**
- * What `idToken()` and `passwordToken()` return: the two differ only in where keys are stored.
+ * Makes the handlers of `idToken()` and `passwordToken()`, which differ only in the ids of their keys.
  *
- * @param typePrefix how the ids of all its keys begin
- * @param userPrefix how those of one user begin, if the user must be given with a token
+ * @param typePrefix what the ids of all its keys begin with
+ * @param userPrefix what the ids of one user's keys begin with, if methods take a user id with a token
  */
 export const tokenHandler = (
 	store: KeyStore,
@@ -57,8 +57,8 @@ export const tokenHandler = (
 	const tokens = maxTokensPerUser < Infinity ? tokenLimit(store, maxTokensPerUser) : null;
 	const interval = minInterval > 0 ? issueInterval(store, minInterval) : null;
 
-	// The keys of one user, or undefined for what can't be the id of a user with tokens. The ids of the
-	// marked ones go on with a space, where that of a claim goes on with a token, which has none.
+	// Returns undefined for an id that no user with tokens can have. `marked` ends with a space, and tokens
+	// contain none, so no claim has the id of a try or an interval.
 	const userScope = (userId: unknown): UserScope | undefined => {
 		if (!isStorable(userId)) return undefined;
 		const prefix = userPrefix?.(userId) ?? typePrefix;
@@ -74,14 +74,13 @@ export const tokenHandler = (
 		return scope;
 	};
 
-	// Where a token is looked for, and what it must be bound to. Password tokens are given with their
-	// user's id.
+	// Where to look for a token, and what it must be bound to. Password tokens come with their user's id.
 	const locate = (rest: readonly unknown[]): [scope: Scope | undefined, boundTo: unknown] =>
 		userPrefix
 			? [userScope(rest[0]), boundTo(rest[1])]
 			: [{ prefix: typePrefix }, boundTo(rest[0])];
 
-	// The id of the key of a token, or undefined for what can't be one.
+	// The id of a token's key, or undefined for a value that cannot be a token.
 	const keyId = async (value: unknown, { prefix }: Scope, boundTo: unknown) =>
 		isTokenValue(value, atRest.maxLength(prefix)) && (boundTo === undefined || isText(boundTo))
 			? await atRest.keyId(value, prefix, boundTo)
@@ -92,7 +91,7 @@ export const tokenHandler = (
 		token: unknown,
 		rest: readonly unknown[],
 	): Promise<Token> => {
-		// Read before the database is asked: a link that was followed in time is in time.
+		// Read before the query, so that a slow database does not make a token expire.
 		const at = now();
 		const [scope, text] = locate(rest);
 		const value = tokenValue(token);
@@ -109,8 +108,8 @@ export const tokenHandler = (
 	const invalidate = async (token: unknown, ...rest: readonly unknown[]): Promise<void> => {
 		const [scope, text] = locate(rest);
 		if (!scope) return;
-		// A token knows its key. A listed one knows nothing else where only a digest is stored, which
-		// as a string identifies it, too.
+		// A `Token` knows its key. A string is a value, or the digest that a listed hashed token shows in
+		// place of its value.
 		const id =
 			tokenKeyId(token) ??
 			(isDigest(token) ? scope.prefix + token : await keyId(token, scope, text));
@@ -122,7 +121,7 @@ export const tokenHandler = (
 		const at = now();
 		const keys = await (attempts?.getAll(scope, at) ??
 			store.getAllByUser(scope.userId, scope.prefix));
-		// Stores answer in any order, and a list that changes from call to call is of little use.
+		// Stores return keys in any order, and a list should not change from call to call.
 		return [...keys]
 			.sort(byExpiry)
 			.map((key) => toToken(key, key.id.slice(scope.prefix.length), at));
@@ -130,9 +129,9 @@ export const tokenHandler = (
 
 	return {
 		issue: async (userId: unknown, options?: unknown): Promise<Token> => {
-			if (expiresIn === undefined) throw new TypeError("expiresIn is missing, which issue() needs");
+			if (expiresIn === undefined) throw new TypeError("issue() requires the option expiresIn");
 			const text = boundTo(options);
-			// A text that is missing, such as a cookie's, must not issue a token that is bound to nothing.
+			// An undefined boundTo, such as a missing cookie's, must not issue an unbound token.
 			if ("boundTo" in Object(options)) checkBinding(text, atRest);
 			const scope = knownUserScope(userId);
 			const value = generate(scope.prefix);
@@ -167,7 +166,7 @@ export const tokenHandler = (
 
 		deleteExpiredTokens: async (): Promise<void> => {
 			if (!store.deleteExpired) {
-				throw new TypeError("This store can't delete the expired tokens of all users at once");
+				throw new TypeError("This store cannot delete the expired tokens of all users");
 			}
 			await store.deleteExpired(typePrefix, now());
 		},

@@ -1,12 +1,12 @@
 import { isExpired, now } from "./clock.js";
 
-/** A single-use key as Lucia v1 returns it: the same shape as `SingleUseKey` of `lucia-auth`. */
+/** A single-use key as Lucia v1 returns it, in the shape of `SingleUseKey` of `lucia-auth`. */
 export type SingleUseKey = Readonly<{
 	type: "single_use";
 	userId: string;
-	/** The token name. */
+	/** The name of the token. */
 	providerId: string;
-	/** `TOKEN` for id tokens, `USERID.TOKEN` for password tokens: holds the secret. */
+	/** `TOKEN` for id tokens, `USERID.TOKEN` for password tokens. It contains the secret. */
 	providerUserId: string;
 	passwordDefined: boolean;
 	expiresAt: Date;
@@ -15,33 +15,33 @@ export type SingleUseKey = Readonly<{
 }>;
 
 /**
- * The value of a token; anything else as it is. It calls nothing of the caller's: a private name tells
- * a token from its look-alikes, such as proxies and subclasses with a `toString` of their own.
+ * Returns the value of a `Token`, and anything else unchanged. It reads a private field, so it runs no
+ * code of the caller: no proxy's, and no `toString` of a subclass.
  */
 export let tokenValue: (token: unknown) => unknown;
 
-/** The id of the key of a token; `undefined` for anything else. */
+/** Returns the id of a `Token`'s key, and `undefined` for anything else. */
 export let tokenKeyId: (token: unknown) => string | undefined;
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /**
- * A token and what is known of it. Its value comes out by `toString()` or interpolation alone: to
- * log or to serialize a token shows the user id and the expiry, never the secret.
+ * A token, with its user and its expiry. You get its value by `toString()` or interpolation. A logged or
+ * serialized token shows the user id and the expiry, never the secret.
  */
 export class Token {
-	/** The user that the token was issued for. */
+	/** The id of the user that the token was issued to. */
 	readonly userId: string;
 	/** The last moment at which the token is valid. */
 	readonly expiresAt: Date;
 
-	// Private fields and accessors of the prototype, since JSON.stringify and spread see neither.
+	// JSON.stringify and spread see neither private fields nor accessors of the prototype.
 	readonly #value: string;
 	readonly #key: SingleUseKey;
 
 	/**
-	 * @param value the token itself
-	 * @param key the single-use key under which it is stored
+	 * @param value the value of the token
+	 * @param key the single-use key that stores it
 	 * @throws TypeError `value` is not a string, or `key` is not a single-use key
 	 */
 	constructor(value: string, key: SingleUseKey) {
@@ -53,17 +53,17 @@ export class Token {
 		this.expiresAt = key.expiresAt;
 	}
 
-	/** Whether the token has expired by now: read it again later and it may have changed. */
+	/** Whether the token has expired, as of the moment you read this. */
 	get expired(): boolean {
 		return isExpired(this.expiresAt.getTime(), now());
 	}
 
-	/** The single-use key under which the token is stored. Its `providerUserId` holds the secret. */
+	/** The single-use key that stores the token. Its `providerUserId` contains the secret. */
 	get key(): SingleUseKey {
 		return this.#key;
 	}
 
-	/** @returns the token itself, as it goes into a link or a mail */
+	/** @returns the value of the token, for a link or an email */
 	toString(): string {
 		return this.#value;
 	}
@@ -77,7 +77,7 @@ export class Token {
 		};
 	}
 
-	// For console.log and util.inspect, which can be told to call accessors.
+	// console.log and util.inspect can be set to call accessors, so they get this object.
 	[Symbol.for("nodejs.util.inspect.custom")](): object {
 		return { ...this, expired: this.expired };
 	}

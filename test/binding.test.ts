@@ -91,7 +91,7 @@ describe.each([
 		["a lone surrogate, which has no encoding of its own", "a\ud800"],
 	])("refuses %s", async (_, boundTo) => {
 		await expect(open().issue(user, { boundTo })).rejects.toEqual(
-			new RangeError("boundTo must be a string of 1 or more characters without lone surrogates"),
+			new RangeError("boundTo must be a non-empty string without lone surrogates"),
 		);
 		expect(sqlite.keys()).toEqual([]);
 	});

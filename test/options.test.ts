@@ -20,7 +20,7 @@ describe.each(TOKEN_KINDS)(
 			make(sqlite.auth, name as string, options as typeof OPTIONS);
 
 		const expected = {
-			name: `name must be a string of 1 to ${maxNameLength} characters without ":", NUL and lone surrogates`,
+			name: `name must be a string of 1 to ${maxNameLength} characters without ":", NUL, or lone surrogates`,
 			expiresIn: "expiresIn must be a number of seconds from 0 to 100000000000",
 			length: `length must be a whole number from 1 to ${maxLength}`,
 			generate: "generate must be a function",
@@ -78,7 +78,7 @@ describe.each(TOKEN_KINDS)(
 			for (const options of [undefined, {}, { expiresIn: undefined }]) {
 				const handler = make(sqlite.auth, "name", options as typeof OPTIONS);
 				await expect(handler.issue(userId)).rejects.toEqual(
-					new TypeError("expiresIn is missing, which issue() needs"),
+					new TypeError("issue() requires the option expiresIn"),
 				);
 				await expect(handler.getToken(token, userId)).resolves.toHaveProperty("userId", userId);
 				expect(await handler.getAllUserTokens(userId)).toHaveLength(1);

@@ -59,7 +59,7 @@ const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise
 test("docs/statements.md holds every statement of every native store", async () => {
 	const page = [
 		"# Statements\n",
-		"What each native store asks its database, written down by `test/statements.test.ts`. [stores.md](stores.md) says how to choose one. With `tables`, your names take the place of `auth_user` and `auth_key`, and nothing is said of `primary_key` and `hashed_password`.\n",
+		"The SQL that each native store sends to its database. `test/statements.test.ts` writes this page. [stores.md](stores.md) helps you choose a store. With `tables`, your names replace `auth_user` and `auth_key`, and the statements leave out `primary_key` and `hashed_password`.\n",
 	];
 	for (const [name, store] of Object.entries(stores)) {
 		page.push(`## ${name}\n`);

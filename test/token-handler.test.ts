@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 const generated = (prefix: string) =>
-	`what generate returns must be a string of 1 to ${255 - prefix.length} visible ASCII characters`;
+	`the return value of generate must be a string of 1 to ${255 - prefix.length} visible ASCII characters`;
 
 describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 	const open = async (name = "name") => {
@@ -482,7 +482,7 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 		test("is refused by a store that can't", async () => {
 			const { handler } = await open();
 			await expect(handler.deleteExpiredTokens()).rejects.toEqual(
-				new TypeError("This store can't delete the expired tokens of all users at once"),
+				new TypeError("This store cannot delete the expired tokens of all users"),
 			);
 		});
 

@@ -1,4 +1,4 @@
-// A store of one's own on PostgreSQL with Drizzle. Its test is test/matrix/worked-stores.test.ts.
+// A store of your own on PostgreSQL with Drizzle. test/matrix/worked-stores.test.ts tests it.
 import { type KeyStore, LuciaTokenError, type StoredKey } from "@lucia-auth/tokens";
 import { and, DrizzleQueryError, eq, isNotNull, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
@@ -20,7 +20,7 @@ export const authKey = pgTable("auth_key", {
 
 const HOUR = 60 * 60 * 1000;
 
-// The only rows that a store may see: Lucia keeps a user's logins in the same table.
+// Single-use keys. A store must leave all other rows alone: Lucia keeps logins in the same table.
 const singleUse = and(
 	isNotNull(authKey.expires),
 	eq(authKey.primaryKey, false),
@@ -38,14 +38,15 @@ const begins = (prefix: string): SQL => sql`starts_with(${authKey.id}, ${prefix}
 const isKey = (id: string, userId?: string): SQL | undefined =>
 	and(eq(authKey.id, id), userId === undefined ? undefined : eq(authKey.userId, userId), singleUse);
 
-// Claims and tries begin with a colon. A call in flight may still hold one for a while after it expires.
+// The ids of claims, tries, and intervals begin with a colon. A call in flight may still need one after
+// it expires.
 const isExpired = (prefix: string, now: number): SQL | undefined =>
 	or(
 		and(begins(prefix), lt(authKey.expires, now)),
 		and(begins(`:${prefix}`), lt(authKey.expires, now - HOUR)),
 	);
 
-// Drizzle's own error tells the parameters in its message, and one of them is the token.
+// The message of Drizzle's error contains the parameters, and one of them is the token.
 const withoutParameters = (error: unknown): never => {
 	throw error instanceof DrizzleQueryError ? error.cause : error;
 };
@@ -74,7 +75,7 @@ export const drizzleStore = (db: NodePgDatabase): KeyStore => ({
 		return key ?? null;
 	},
 
-	// Deletes and returns in one statement: of two callers, the database lets one have the row.
+	// One statement deletes and returns the row, so the database gives it to only one of two callers.
 	async consume(id, userId, expiredAt) {
 		const expired = expiredAt === undefined ? undefined : lt(authKey.expires, expiredAt);
 		const [key] = await db

@@ -1,4 +1,4 @@
-// A store of one's own on SQLite with Kysely. Its test is test/matrix/worked-stores.test.ts.
+// A store of your own on SQLite with Kysely. test/matrix/worked-stores.test.ts tests it.
 import { type KeyStore, LuciaTokenError, type StoredKey } from "@lucia-auth/tokens";
 import { type ExpressionBuilder, type Kysely, sql } from "kysely";
 
@@ -17,7 +17,7 @@ type Where = ExpressionBuilder<Database, "auth_key">;
 
 const HOUR = 60 * 60 * 1000;
 
-// The only rows that a store may see: Lucia keeps a user's logins in the same table.
+// Single-use keys. A store must leave all other rows alone: Lucia keeps logins in the same table.
 const singleUse = (where: Where) =>
 	where.and([
 		where("auth_key.expires", "is not", null),
@@ -35,7 +35,8 @@ const isKey = (id: string, userId?: string) => (where: Where) =>
 		...(userId === undefined ? [] : [where("auth_key.user_id", "=", userId)]),
 	]);
 
-// Claims and tries begin with a colon. A call in flight may still hold one for a while after it expires.
+// The ids of claims, tries, and intervals begin with a colon. A call in flight may still need one after
+// it expires.
 const isExpired = (prefix: string, now: number) => (where: Where) =>
 	where.and([
 		singleUse(where),
@@ -79,7 +80,7 @@ export const kyselyStore = (db: Kysely<Database>): KeyStore => ({
 		return rows.flatMap(toStoredKey)[0] ?? null;
 	},
 
-	// Deletes and returns in one statement: of two callers, the database lets one have the row.
+	// One statement deletes and returns the row, so the database gives it to only one of two callers.
 	async consume(id, userId, expiredAt = Infinity) {
 		const rows = await db
 			.deleteFrom("auth_key")

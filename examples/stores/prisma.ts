@@ -1,4 +1,4 @@
-// A store of one's own on SQLite or PostgreSQL with Prisma. Its test is test/matrix/worked-stores.test.ts.
+// A store of your own on SQLite or PostgreSQL with Prisma. test/matrix/worked-stores.test.ts tests it.
 import { type KeyStore, LuciaTokenError, type StoredKey } from "@lucia-auth/tokens";
 
 interface Row {
@@ -17,7 +17,7 @@ interface Where {
 	expires: { not: null } | { equals: number } | { lt: number };
 }
 
-/** What the store takes of a `PrismaClient` whose schema has Lucia's models. */
+/** What the store uses of a `PrismaClient` whose schema has Lucia's models. */
 export interface LuciaClient {
 	authUser: {
 		findUnique(args: {
@@ -34,7 +34,7 @@ export interface LuciaClient {
 
 const HOUR = 60 * 60 * 1000;
 
-// The only rows that a store may see: Lucia keeps a user's logins in the same table.
+// Single-use keys. A store must leave all other rows alone: Lucia keeps logins in the same table.
 const SINGLE_USE = { primary_key: false, hashed_password: null, expires: { not: null } } as const;
 
 const toStoredKey = ({ id, user_id, expires }: Row): StoredKey => ({
@@ -43,15 +43,14 @@ const toStoredKey = ({ id, user_id, expires }: Row): StoredKey => ({
 	expires: Number(expires),
 });
 
-// Prisma's own error may repeat the arguments, or the row that failed, and one of them is the token. To
-// see it, turn on Prisma's log.
+// Prisma's error may contain the arguments or the row, and so the token. To see it, turn on Prisma's log.
 const withoutArguments = ({ name, code }: Error & { code?: string }): never => {
 	throw Object.assign(new Error(code === undefined ? name : `${name} ${code}`), { code });
 };
 
 export const prismaStore = ({ authUser, authKey }: LuciaClient): KeyStore => {
-	// Ids are compared here, not by startsWith: that is LIKE, which ignores case and reads _ and % as
-	// patterns. MySQL's equality ignores case, too.
+	// JavaScript compares the ids. Prisma's startsWith is LIKE, which ignores case and reads _ and % as
+	// patterns, and MySQL's equality ignores case, too.
 	const find = async (
 		where: Partial<Where>,
 		isAsked: (key: StoredKey) => boolean,
@@ -68,7 +67,7 @@ export const prismaStore = ({ authUser, authKey }: LuciaClient): KeyStore => {
 		return (await find({ id }, isKey))[0] ?? null;
 	};
 
-	// Of two callers that have read a key, the database counts one delete.
+	// Two callers may read a key, but only one of them deletes it and gets a count of 1.
 	const consume = async (
 		id: string,
 		userId?: string,
@@ -90,7 +89,8 @@ export const prismaStore = ({ authUser, authKey }: LuciaClient): KeyStore => {
 			.catch(withoutArguments);
 	};
 
-	// Claims and tries begin with a colon. A call in flight may still hold one for a while after it expires.
+	// The ids of claims, tries, and intervals begin with a colon. A call in flight may still need one after
+	// it expires.
 	const deleteExpired = async (prefix: string, now: number, userId?: string) => {
 		for (const [begin, before] of [
 			[prefix, now],

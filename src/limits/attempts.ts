@@ -4,27 +4,32 @@ import { isTokenError } from "../error.js";
 import type { KeyStore, StoredKey } from "../key-store.js";
 import type { UserScope } from "../scope.js";
 
-/** How many tries there may be. */
+/** The largest `maxAttempts`. */
 export const MAX_ATTEMPTS = 999;
 
-/** The room that the id of a try needs behind the prefix of tokens. */
+/** The maximum number of characters in a try's id besides the prefix of tokens. */
 export const TRY_ROOM = ":  ".length + CHECKSUM_LENGTH + `${MAX_ATTEMPTS}`.length;
 
-/** How long the tries last that the first versions of 2.0.0 kept for all codes of a user, in seconds. */
+/**
+ * How long old tries last, in seconds. The first versions of 2.0.0 stored them, and counted all codes of a
+ * user together.
+ */
 const DAY = 24 * 60 * 60;
 
 /**
- * Bounds how often the codes of a user may be guessed at (ASVS 5.0 6.6.3): a code validates unless
- * `max` wrong codes were tried at its user and name while it was outstanding.
+ * Limits the wrong guesses at a user's codes (ASVS 5.0 6.6.3): a code validates unless `max` wrong codes
+ * were tried at its user and name while it was outstanding.
  *
- * A code has `max` tries: keys with fixed ids, which expire with it. A guess takes a try of each code
- * that it might hit before its caller learns anything, and gives it back if it was right. Ids are
- * unique, so a thousand calls at once get no more tries than one after the other.
+ * Each code has `max` tries: keys with fixed ids, which expire with the code. A guess takes its tries
+ * before its caller learns anything. A wrong guess takes a try of each outstanding code, for good. A right
+ * guess takes a try of its own code, and gives it back. Ids are unique, so a thousand concurrent calls get
+ * no more tries than a thousand calls in a row.
  *
- * @param expiresIn how long the codes last, in seconds
+ * @param max the number of tries at each code
+ * @param expiresIn how long codes last, in seconds
  */
 export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
-	// Those old tries expire so much later than the codes that were outstanding.
+	// How much later an old try expires than the codes that it counts against, in milliseconds.
 	const oldSlack = Math.max(0, DAY - expiresIn) * 1000;
 
 	const list = async ({ userId, prefix, marked }: UserScope) => {
@@ -32,7 +37,7 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 		const taken = new Map(keys.map(({ id, expires }) => [id, expires]));
 		/** The ids of the tries that a code has left. */
 		const triesLeft = ({ id, expires }: StoredKey): string[] => {
-			// By its expiry, too: a code may be issued again after it was used.
+			// The label includes the expiry, so that a code that is issued again has new tries.
 			const label = `${marked}${checksum(`${id} ${expires}`)} `;
 			return Array.from({ length: max }, (_, index) => index + 1)
 				.filter((number) => (taken.get(marked + number) ?? 0) - oldSlack < expires)
@@ -42,13 +47,13 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 		return { codes: keys.filter(({ id }) => id.startsWith(prefix)), triesLeft };
 	};
 
-	// Takes one that is left; undefined where other calls have just taken them all.
+	// Takes one of the tries that are left. Returns undefined if concurrent calls took them all.
 	const take = async (
 		ids: readonly string[],
 		{ userId, expires }: StoredKey,
 		guess: string,
 	): Promise<string | undefined> => {
-		// Not all calls at once try for the same.
+		// Different guesses start at different tries, so that concurrent calls rarely want the same one.
 		const start = checksum(guess) % Math.max(1, ids.length);
 		for (const id of [...ids.slice(start), ...ids.slice(0, start)]) {
 			try {
@@ -62,16 +67,17 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 	};
 
 	return {
-		/** Lists a user's codes without those that have no try left. */
+		/** Lists a user's codes, without outstanding ones that have no try left. */
 		async getAll(scope: UserScope, at: number): Promise<StoredKey[]> {
 			const { codes, triesLeft } = await list(scope);
 			return codes.filter((code) => isExpired(code.expires, at) || triesLeft(code).length > 0);
 		},
 
 		/**
-		 * Looks a code up, if it has a try left.
+		 * Reads or consumes a code that has a try left. A wrong code takes a try of each outstanding one.
 		 *
 		 * @param at the current time in epoch milliseconds
+		 * @returns the code, expired or not; `null` if it is wrong or has no try left
 		 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
 		 */
 		async guess(
@@ -84,7 +90,7 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 			const hit = codes.find((code) => code.id === id);
 			const open = async (code: StoredKey) =>
 				operation === "consume" ? store.consume(id, scope.userId) : code;
-			// Nobody gets in with an expired code, so it takes no try.
+			// An expired code lets nobody in, so it takes no try.
 			if (hit && isExpired(hit.expires, at)) return open(hit);
 
 			if (!hit || triesLeft(hit).length === 0) {
@@ -98,7 +104,7 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 			try {
 				return await open(hit);
 			} finally {
-				// A try that stays taken is no reason to report a code as not used that was.
+				// A try that stays taken is better than an error that reports a used code as unused.
 				await store.delete(attempt, scope.userId).catch(() => {});
 			}
 		},

@@ -5,26 +5,26 @@ import type { KeyStore } from "../key-store.js";
 import { MAX_KEY_ID_LENGTH } from "../value/bounds.js";
 import type { UserScope } from "../scope.js";
 
-// With a checksum: under a collation that ignores case, another name's key could have this id.
+// The checksum tells apart names that differ in letter case alone, where the column ignores case.
 const idOf = (marked: string): string => `${marked}issued ${checksum(marked)}`;
 
-/** The room that the id of this key needs behind the prefix of tokens, for the shortest user id. */
+/** The number of characters in this key's id besides the prefix of tokens, for the shortest user id. */
 export const INTERVAL_ROOM = ": u. issued ".length + CHECKSUM_LENGTH;
 
-// How often a call looks again that finds the key neither stored nor free to be stored.
+// How many times a call tries to store the key, while concurrent calls store and delete it.
 const MAX_LOOKS = 3;
 
 /**
- * Keeps a user's tokens apart in time. A key with a fixed id lasts for the interval, and `issue` begins
- * with storing it: of many calls at once, one can.
+ * Keeps a minimum interval between a user's tokens. A key with a fixed id lasts for the interval. `issue`
+ * stores it first, and only one of many concurrent calls can.
  *
  * @param minInterval in seconds
  */
 export const issueInterval = (store: KeyStore, minInterval: number) => {
-	// The last moment of the interval.
+	// Stores the key of a new interval, and returns the interval's last moment.
 	const start = async (id: string, userId: string): Promise<number> => {
 		for (let look = 1; ; look++) {
-			// Only if it has expired: another call may have stored the next one in its place.
+			// Deletes the key only if it has expired: another call may already have stored the next one.
 			await store.consume(id, userId, now());
 			const expires = secondsFromNow(minInterval) - 1;
 			try {
@@ -35,7 +35,7 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 			}
 			const last = await store.get(id, userId);
 			const rest = (last?.expires ?? 0) + 1 - now();
-			// Gone or expired since, so that the next look may find it free.
+			// The key is gone or has expired since, so the id may be free now.
 			if (rest <= 0 && look < MAX_LOOKS) continue;
 			throw new LuciaTokenError("ISSUED_RECENTLY", {
 				retryAfter: Math.max(1, Math.ceil(rest / 1000)),
@@ -47,7 +47,8 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 		/**
 		 * Issues a token if the interval since the last one has passed.
 		 *
-		 * @throws LuciaTokenError `ISSUED_RECENTLY`: it has not
+		 * @throws LuciaTokenError `ISSUED_RECENTLY`: it has not passed
+		 * @throws LuciaTokenError `INVALID_USER_ID`: the user id is too long for the key's id
 		 */
 		async issue<Result>(
 			{ marked, userId }: UserScope,
@@ -59,7 +60,7 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 			try {
 				return await issue();
 			} catch (error) {
-				// No token, no interval. One that is over may be another call's by now.
+				// No token was issued, so the interval ends now. If it is over already, the key may be another call's.
 				if (!isExpired(expires, now())) await store.delete(id, userId).catch(() => {});
 				throw error;
 			}

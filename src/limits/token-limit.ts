@@ -2,36 +2,37 @@ import { secondsFromNow } from "../clock.js";
 import type { KeyStore, StoredKey } from "../key-store.js";
 import type { UserScope } from "../scope.js";
 
-// How far the clocks of an app's machines may lie apart, in seconds.
+// How far the clocks of an app's machines may differ, in seconds.
 const CLOCK_SKEW = 60;
 
-/** The order in which tokens are listed: the first to expire first. */
+/** Sorts keys by expiry, the earliest first. */
 export const byExpiry = (a: StoredKey, b: StoredKey): number =>
 	a.expires - b.expires || (a.id < b.id ? -1 : 1);
 
 /**
- * Keeps a user's tokens within a limit, by deleting the oldest.
+ * Limits how many tokens a user has: deletes the oldest beyond the limit.
  *
- * A key has an expiry and no date of issue, so the last to expire counts as the newest. Calls at the
- * same moment all agree on which one that is, and leave it.
+ * A key has an expiry but no date of issue, so the last one to expire counts as the newest. Concurrent
+ * calls agree on which one that is, and keep it.
  *
- * @param max how many tokens may stay
+ * @param max how many tokens a user may have
  */
 export const tokenLimit = (store: KeyStore, max: number) => ({
 	/**
-	 * Issues a token that is the newest of its user's, and deletes the oldest over the limit.
+	 * Issues a token that is its user's newest, and deletes the oldest beyond the limit.
 	 *
 	 * @param expiresIn how long the token lasts, in seconds
-	 * @param insert stores the token, to expire at the moment given in epoch milliseconds
+	 * @param insert stores the token with the given expiry, in epoch milliseconds
 	 */
 	async issue<Result>(
 		{ userId, prefix }: UserScope,
 		expiresIn: number,
 		insert: (expires: number) => Promise<Result>,
 	): Promise<Result> {
-		// What outlasts this is from a time when tokens of this type lasted longer: older than all.
+		// A token that expires later than this was issued under a longer `expiresIn`. It counts as the oldest.
 		const latest = secondsFromNow(expiresIn + CLOCK_SKEW);
-		// Others of the same millisecond, or of a machine whose clock is ahead, are older than it, too.
+		// The new token expires last, even if another token is of the same millisecond or from a machine whose
+		// clock is ahead.
 		const after = (expires: number, key: StoredKey) =>
 			key.expires < latest ? Math.max(expires, key.expires + 1) : expires;
 		const others = await store.getAllByUser(userId, prefix);

@@ -8,7 +8,7 @@ export interface D1Statement {
 	all(): Promise<{ results: unknown[] }>;
 }
 
-/** A D1 database or a session of one, known by its one method that is used here. */
+/** A D1 database or a session of one. Only the method that the store calls is declared. */
 export interface D1Database {
 	prepare(sql: string): D1Statement;
 }
@@ -17,14 +17,14 @@ export interface D1Database {
 export type D1Options = TablesOption;
 
 /**
- * A store on Cloudflare D1, in the `auth_key` table of Lucia's adapter: one statement for each
- * operation.
+ * A store on Cloudflare D1. It keeps tokens in the `auth_key` table of Lucia's adapter, and runs one
+ * statement for each operation.
  *
- * @param db the D1 database that Lucia's adapter was given: a binding of your worker, such as `env.DB`
+ * @param db the D1 database that you pass to Lucia's adapter: a binding of your worker, such as `env.DB`
  * @param options `tables`: the names of tables of your own
- * @returns the store, for the first argument of `idToken()` and `passwordToken()`
+ * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
  * @throws TypeError `db` has no `prepare` method, or a name in `tables` is missing
- * @throws RangeError a name in `tables` is not the name of a table
+ * @throws RangeError a name in `tables` is not a valid table name
  *
  * @example
  * const magicLink = idToken(d1(env.DB), "magic-link", { expiresIn: 60 * 10 });

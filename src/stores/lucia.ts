@@ -7,8 +7,8 @@ import type { SingleUseKey } from "../token.js";
 import { markedBefore } from "./row.js";
 
 /**
- * An initialized Lucia v1 `Auth`, known by its methods for keys. It is not the class itself, so that
- * these types compile where another store is used and `lucia-auth` is not installed.
+ * An initialized Lucia v1 `Auth`. Only its methods for keys are declared, so that these types compile
+ * without `lucia-auth`, for apps on another store.
  */
 export interface LuciaAuth {
 	createKey(
@@ -24,21 +24,19 @@ export interface LuciaAuth {
 	deleteKey(providerId: string, providerUserId: string): Promise<void>;
 }
 
-// What revoking many tokens leaves of a connection pool for everyone else.
+// Limits the deletes in flight, so that revoking many tokens leaves connections for everyone else.
 const MAX_CONCURRENT_DELETES = 8;
 
-// What adapters pass on as it comes: Prisma's error on PostgreSQL, in whose message adapter-prisma looks
-// for the field in vain, PostgreSQL's own where its messages are not in English, and those of MySQL and
-// SQLite where the id is unique and not the primary key. None is kept as a cause: they hold the id, and
-// with it the token.
+// Errors of a duplicate id that adapters pass on unchanged. None becomes a cause: they contain the id, and
+// so the token.
 const DUPLICATE_CODES: readonly unknown[] = [
-	"P2002",
-	"23505",
-	"ER_DUP_ENTRY",
-	"SQLITE_CONSTRAINT_UNIQUE",
+	"P2002", // Prisma on PostgreSQL: adapter-prisma does not find the field in the message
+	"23505", // PostgreSQL, if its messages are not in English
+	"ER_DUP_ENTRY", // MySQL, if the id is unique but not the primary key
+	"SQLITE_CONSTRAINT_UNIQUE", // the same on SQLite
 ];
 
-// How long an expired key is claimed at most, in milliseconds.
+// The period that one claim on an expired marked key covers, in milliseconds.
 const LEASE = 60 * 1000;
 
 const keepData = async (): Promise<boolean> => false;
@@ -54,11 +52,11 @@ const toStoredKey = ({
 		? null
 		: { id, userId: user_id, expires };
 
-// Cut to what the column holds: two tokens that differ in the 255th character alone would share a
-// claim, which at worst tells one of two simultaneous calls that its token is invalid.
+// Cut to the width of the column. Two ids that differ in the 255th character alone share a claim: at
+// worst, one of two concurrent calls is told that its token is invalid.
 const claimId = (id: string): string => (MARK + id).slice(0, MAX_KEY_ID_LENGTH);
 
-// That of a marked key, whose mark it shares.
+// The claim of a marked key, whose id already begins with the mark.
 const minuteClaimId = (id: string, minute: number): string => {
 	const end = ` ${minute}`;
 	return id.slice(0, MAX_KEY_ID_LENGTH - end.length) + end;
@@ -67,14 +65,14 @@ const minuteClaimId = (id: string, minute: number): string => {
 /**
  * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
  *
- * It goes to the adapter and not to the methods of `Auth`, because those hide whether a single-use
- * key is primary (Lucia would then not delete it) and set the expiry themselves.
+ * It calls the adapter, because the methods of `Auth` set the expiry themselves and hide whether a
+ * single-use key is primary. (Lucia does not delete one that is.)
  *
- * Adapters neither tell who deleted a key nor look at letter case more closely than their database
- * does. So each key is read before it is deleted, and `consume` holds a claim while it does both.
+ * Adapters do not tell which call deleted a key, and their database may ignore letter case. So each key
+ * is read before it is deleted, and `consume` holds a claim while it does both.
  */
 export const luciaStore = (auth: LuciaAuth): KeyStore => {
-	// Private in Lucia's types, and in every release of 1.x.
+	// The adapter is private in Lucia's types, but every release of 1.x has it.
 	const { adapter } = auth as unknown as { adapter: Adapter };
 
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> => {
@@ -105,7 +103,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
-	// A collation that ignores case finds the rows of `ABC` for `abc`.
+	// A collation that ignores case finds the rows of user `ABC` for `abc`.
 	const getRows = async (userId: string): Promise<KeySchema[]> =>
 		(await adapter.getKeysByUserId(userId)).filter(({ user_id }) => user_id === userId);
 
@@ -115,7 +113,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 			.filter((key) => key !== null)
 			.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
 
-	// In batches, each of which ends before an error is thrown: nothing goes on behind it.
+	// Each batch ends before its error is thrown, so that no delete runs on after the call.
 	const deleteAll = async (keys: readonly StoredKey[]): Promise<void> => {
 		for (let start = 0; start < keys.length; start += MAX_CONCURRENT_DELETES) {
 			const batch = keys.slice(start, start + MAX_CONCURRENT_DELETES);
@@ -126,26 +124,26 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
-	// The claim is the lock: inserting an id is the one atomic step of every adapter that tells the
-	// caller who won. Null where another call holds it, or where the user is gone and the key with it.
+	// The claim is the lock: an insert is the only atomic step of adapters that tells the caller who won.
+	// Returns null if another call holds the claim, or if the user is gone and the key with it.
 	const claim = async (key: StoredKey, id: string): Promise<string | null> => {
 		try {
-			// An expired key's expires as of now, so that no sweep takes it from its holder.
+			// The claim of an expired key expires now, so that no sweep takes it from its holder.
 			await insert({ ...key, id, expires: Math.max(key.expires, now()) });
 			return id;
 		} catch (error) {
-			// Any other error leaves unknown whose the claim is, so that only its owner may delete it.
+			// After any other error the claim may be another call's, so this call must not delete it.
 			if (error instanceof LuciaTokenError) return null;
 			throw error;
 		}
 	};
 
-	// A claim that stays behind keeps its token from being used, and a sweep clears it. To throw would
-	// report a token as not used that was, or hide the error that matters.
+	// A claim that cannot be deleted blocks its token until a sweep. An error here would report a used
+	// token as unused, or hide the error that matters.
 	const release = (id: string): Promise<void> => adapter.deleteNonPrimaryKey(id).catch(() => {});
 
-	// Once more: a call that has just won may have deleted the key and released its claim between the
-	// first look and this claim.
+	// Reads the key again: another call may have deleted it and released its claim between the first read
+	// and this claim.
 	const deleteClaimed = async (
 		id: string,
 		userId: string | undefined,
@@ -157,9 +155,9 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		return key;
 	};
 
-	// Nothing may hold up a marked key for good, such as a claim that a crash has left. So each minute has
-	// a claim of its own, and a call that meets the claim of the minute before or after gives way: of two
-	// concurrent calls, the later to look sees the other's.
+	// A claim that a crash left must not block a marked key for good. So each minute has its own claim, and
+	// a call that finds the claim of the minute before or after gives way: of two concurrent calls, the
+	// later one to read finds the other's.
 	const consumeExpired = async (key: StoredKey, expiredAt: number): Promise<StoredKey | null> => {
 		const minute = Math.trunc(now() / LEASE);
 		const own = await claim(key, minuteClaimId(key.id, minute));
@@ -200,7 +198,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
 			const rows = await getRows(userId);
-			// Whoever has a key exists.
+			// A user who has a key exists.
 			if (rows.length === 0 && (await adapter.getUser(userId))?.id !== userId) {
 				throw new LuciaTokenError("INVALID_USER_ID");
 			}
@@ -214,7 +212,7 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		async deleteExpiredByUser(userId, prefix, at) {
 			const rows = await getRows(userId);
 			await deleteAll(toKeys(rows, prefix).filter(({ expires }) => isExpired(expires, at)));
-			// Not at once: such an id may have been stored anew since it was listed.
+			// One by one, under a claim: a key may have been stored under the same id since the list was read.
 			const before = markedBefore(at);
 			for (const key of toKeys(rows, MARK + prefix)) {
 				if (isExpired(key.expires, before)) await consumeExpired(key, before);

@@ -5,30 +5,30 @@ import { retry } from "./retry.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
-/** A pool or connection of `mysql2/promise`, known by its one method that is used here. */
+/** A pool or connection of `mysql2/promise`. Only what the store uses is declared. */
 export interface Mysql2Pool {
 	execute(sql: string, values: string[]): Promise<[unknown, unknown]>;
-	/** What a connection has, and a pool has not. */
+	/** A connection has this method; a pool does not. */
 	readonly beginTransaction?: unknown;
 }
 
-// What the letters are, whatever the column's and the connection's character sets and collations,
-// which ignore case, accents and trailing spaces by default.
+// The bytes of a text, whatever the character sets and collations of column and connection. The default
+// collations ignore case, accents, and trailing spaces.
 const letters = (text: string): string => `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 
-// The plain comparison finds the row by its index, the other compares letter for letter. So each
-// takes its parameter twice.
+// The first comparison uses the index; the second compares byte for byte. So each takes its parameter
+// twice.
 const is = (column: string): string => `${column} = ? AND ${letters(column)} = ${letters("?")}`;
 
-// Drivers send a number as a double, which not every server puts into a BIGINT by way of a SELECT
-// as it is.
+// Drivers send numbers as doubles, which some servers change on the way through a SELECT into a BIGINT.
+// So moments are sent as strings, and cast.
 const MILLISECONDS = "CAST(? AS SIGNED)";
 
 const toStatements = ({ user, key, hasLogins }: TableNames) => {
 	const begins = (prefix: string): string =>
 		`LOCATE(${letters(prefix)}, ${letters(`${key}.id`)}) = 1`;
 
-	// Columns are named with their table: a user may have attributes of any name, such as expires.
+	// Columns carry their table's name: the table of users may have a column of the same name.
 	const singleUse = hasLogins
 		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
 		: `${key}.expires IS NOT NULL`;
@@ -47,7 +47,7 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 
 	return {
 		insert: `INSERT INTO ${key} (${into}) SELECT ${from} FROM ${user} WHERE ${is("id")}`,
-		// These two end with the condition for one key, to which callers add.
+		// These two end with the condition for one key. Callers append more.
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
 		andOfUser: ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`,
@@ -64,8 +64,8 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 	};
 };
 
-// InnoDB lets statements on neighbouring rows deadlock, such as a sweep and a validation, and rolls one
-// of them back: to be tried again, as its documentation says.
+// Statements on neighboring rows, such as a sweep and a validation, may deadlock in InnoDB. It rolls one
+// of them back, and its documentation says to run that one again.
 const DEADLOCK = 1213;
 
 const isErrno = (error: unknown, ...numbers: unknown[]): boolean =>
@@ -75,15 +75,17 @@ const isErrno = (error: unknown, ...numbers: unknown[]): boolean =>
 export type Mysql2Options = TablesOption;
 
 /**
- * A store on MySQL or MariaDB over `mysql2`, in the `auth_key` table of Lucia's adapter: one statement
- * for each operation. MySQL does not return what it deletes, as MariaDB does, and needs two for
- * `consume`; which of them it is, is asked once.
+ * A store on MySQL or MariaDB with `mysql2`. It keeps tokens in the `auth_key` table of Lucia's adapter,
+ * and runs one statement for each operation.
  *
- * @param pool the pool of `mysql2/promise` that Lucia's adapter was given
+ * MySQL cannot return the row that it deletes, so validation takes two statements there. The store queries
+ * the version of the server once.
+ *
+ * @param pool the pool of `mysql2/promise` that you pass to Lucia's adapter
  * @param options `tables`: the names of tables of your own
- * @returns the store, for the first argument of `idToken()` and `passwordToken()`
+ * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
  * @throws TypeError `pool` has no `execute` method, or a name in `tables` is missing
- * @throws RangeError a name in `tables` is not the name of a table
+ * @throws RangeError a name in `tables` is not a valid table name
  *
  * @example
  * const pool = createPool(process.env.DATABASE_URL);
@@ -95,8 +97,8 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 	}
 	const statements = toStatements(toTableNames(tables, "`"));
 
-	// A deadlock rolls back all of a transaction, which on a connection may be the caller's: run again,
-	// the statement would take effect outside of it.
+	// A deadlock rolls back the whole transaction. On a connection, that may be the caller's: run again, the
+	// statement would take effect outside of it.
 	const isRolledBack = (error: unknown): boolean =>
 		pool.beginTransaction === undefined && isErrno(error, DEADLOCK);
 
@@ -113,7 +115,7 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 
 	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
 
-	// A statement about one key, and its values.
+	// A statement on one key, and its values.
 	const ofKey = (
 		sql: string,
 		id: string,
@@ -147,7 +149,7 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 		async insert({ id, userId, expires }) {
 			const inserted = await change(statements.insert, id, String(expires), userId, userId).catch(
 				(error: unknown) => {
-					// Without a cause: the message of ER_DUP_ENTRY holds the id, and with it the token.
+					// Without a cause: the message of ER_DUP_ENTRY contains the id, and so the token.
 					if (isErrno(error, 1062)) throw new LuciaTokenError("DUPLICATE_TOKEN");
 					// The user was deleted while the statement ran.
 					if (isErrno(error, 1216, 1452)) throw new LuciaTokenError("INVALID_USER_ID");
@@ -164,8 +166,8 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 			}
 			const seen = await get(id, userId);
 			if (!seen || (expiredAt !== undefined && !isExpired(seen.expires, expiredAt))) return null;
-			// The row's lock lets one caller after the other in, and the first alone finds the row. It
-			// has to be the key that was read, not one that was stored in its place since.
+			// The row's lock lets callers in one by one, and only the first finds the row. The expiry
+			// excludes a key that was stored under the same id since the read.
 			const [sql, ...values] = ofKey(statements.delete, id, seen.userId);
 			const deleted = await change(sql + statements.andSame, ...values, String(seen.expires));
 			return deleted === 0 ? null : seen;
@@ -184,7 +186,7 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 				userId,
 			);
 			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
-			// A user without tokens is one row of nulls.
+			// For a user without tokens, the join returns one row of nulls.
 			return rows.filter((row) => row.id !== null).map(toStoredKey);
 		},
 

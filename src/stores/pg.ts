@@ -5,7 +5,7 @@ import { retry } from "./retry.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
-/** A `Pool` or `Client` of `pg`, known by its one method that is used here. */
+/** A `Pool` or `Client` of `pg`. Only the method that the store calls is declared. */
 export interface PgPool {
 	query(query: { name?: string; text: string; values: unknown[] }): Promise<{
 		rows: unknown[];
@@ -16,24 +16,23 @@ export interface PgPool {
 /** The options of `pg()`. */
 export interface PgOptions extends TablesOption {
 	/**
-	 * Whether statements are prepared once for each connection. Turn it off behind a pooler that
-	 * hands out connections for each transaction and does not know prepared statements, such as
-	 * PgBouncer before 1.21.
+	 * Whether to prepare each statement once per connection. Turn this off behind a pooler that assigns
+	 * connections per transaction and does not support prepared statements, such as PgBouncer before 1.21.
 	 *
 	 * @default true
 	 */
 	readonly prepare?: boolean | undefined;
 }
 
-// The plain comparison finds the row by its index, in the type and the collation of the column; the
-// other compares letter for letter where that collation ignores case or accents.
+// The first comparison uses the index, in the type and collation of the column. The second compares byte
+// for byte, because that collation may ignore case or accents.
 const is = (column: string, parameter: string): string =>
 	`${column} = ${parameter} AND ${column}::text COLLATE "C" = ${parameter}::text`;
 
 const toStatements = ({ user, key, hasLogins }: TableNames) => {
 	const begins = (prefix: string): string => `starts_with(${key}.id::text COLLATE "C", ${prefix})`;
 
-	// Columns are named with their table: a user may have attributes of any name, such as expires.
+	// Columns carry their table's name: the table of users may have a column of the same name.
 	const singleUse = hasLogins
 		? `${key}.expires IS NOT NULL AND NOT ${key}.primary_key AND ${key}.hashed_password IS NULL`
 		: `${key}.expires IS NOT NULL`;
@@ -49,7 +48,7 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		`((${begins(`${prefix}::text`)} AND ${key}.expires < ${now}::bigint)
 		OR (${begins(`'${MARK}' || ${prefix}::text`)} AND ${key}.expires < ${markedBefore}::bigint))`;
 
-	// The user's id comes from the table of users, whatever the type of the column.
+	// The user id is copied from the table of users, so it may be of any type, such as UUID.
 	const [into, from] = hasLogins
 		? [
 				"id, user_id, primary_key, hashed_password, expires",
@@ -77,22 +76,22 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 const isCode = (error: unknown, ...codes: unknown[]): boolean =>
 	error instanceof Error && "code" in error && codes.includes(error.code);
 
-// A serialization failure and a deadlock: to be tried again, as PostgreSQL's documentation says.
+// A serialization failure or a deadlock. PostgreSQL's documentation says to try again.
 const isRolledBack = (error: unknown): boolean => isCode(error, "40001", "40P01");
 
-// A Client may be in a transaction of the caller's, which takes no statement after one that failed.
+// A Client may be in the caller's transaction, which rejects every statement after a failed one.
 const isAborted = (error: unknown): boolean => isCode(error, "25P02");
 
 /**
- * A store on PostgreSQL over `pg`, in the `auth_key` table of Lucia's adapter: one statement for each
- * operation, and a second to tell why an `insert` stored nothing.
+ * A store on PostgreSQL with `pg`. It keeps tokens in the `auth_key` table of Lucia's adapter, and runs
+ * one statement for each operation. If a token cannot be stored, a second statement finds out why.
  *
- * @param pool the `Pool` that Lucia's adapter was given
- * @param options `prepare`: false behind a pooler that does not know prepared statements; `tables`: the
- * names of tables of your own
- * @returns the store, for the first argument of `idToken()` and `passwordToken()`
+ * @param pool the `Pool` that you pass to Lucia's adapter
+ * @param options `prepare`: false behind a pooler that does not support prepared statements; `tables`:
+ * the names of tables of your own
+ * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
  * @throws TypeError `pool` has no `query` method, or a name in `tables` is missing
- * @throws RangeError a name in `tables` is not the name of a table
+ * @throws RangeError a name in `tables` is not a valid table name
  *
  * @example
  * const pool = new Pool({ connectionString: process.env.DATABASE_URL });
@@ -103,8 +102,8 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 	const statements = toStatements(toTableNames(tables, '"'));
 
 	const names = new Map<string, string>();
-	// pg refuses another text under a name that its connection knows, and stores on other tables or of
-	// other versions of this library may share its pool.
+	// The name depends on the text, because pg rejects a second text under one name. Stores on other tables,
+	// or of other versions of this library, may share the pool.
 	const nameOf = (operation: string, text: string): string => {
 		const name = names.get(operation) ?? `lucia-tokens-${operation}-${checksum(text)}`;
 		names.set(operation, name);
@@ -130,7 +129,7 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 				throw error;
 			});
 			if (rowCount === 1) return;
-			// To tell the two in the statement that inserts would slow every other insert down.
+			// Finding the cause in the first statement would slow down every insert.
 			const isKnown = (await query("find-user", userId)).length > 0;
 			throw new LuciaTokenError(isKnown ? "DUPLICATE_TOKEN" : "INVALID_USER_ID");
 		},
@@ -146,7 +145,7 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
 			const rows = await query<KeyRow | { id: null }>("list", userId, prefix, orPrefix);
 			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
-			// A user without tokens is one row of nulls.
+			// For a user without tokens, the join returns one row of nulls.
 			return rows.filter((row) => row.id !== null).map(toStoredKey);
 		},
 

@@ -1,12 +1,12 @@
 const MAX_RETRIES = 5;
 
 /**
- * Runs a statement, and runs it again, up to five times, where the database has rolled it back so that
- * another may go on.
+ * Runs a statement. If the database rolls it back to let another one proceed, runs it again, up to five
+ * times.
  *
- * @param isRolledBack whether an error says that it has
- * @param isAborted whether an error says that the statement before has failed in the same transaction. It
- * is then one of the caller's, who gets the error that came first.
+ * @param isRolledBack whether an error says that the database rolled the statement back
+ * @param isAborted whether an error says that an earlier statement failed in the same transaction. The
+ * transaction is then the caller's, and the caller gets the first error
  */
 export const retry = async <Result>(
 	run: () => Promise<Result>,

@@ -1,10 +1,10 @@
 import { MARKED_GRACE, type StoredKey } from "../key-store.js";
 
-/** What the native stores ask their databases for. */
+/** A row as the native stores select it. */
 export interface KeyRow {
 	readonly id: string;
 	readonly user_id: string;
-	/** Drivers give a BIGINT as a number, a string or a BigInt, as they are set up. */
+	/** Drivers return a BIGINT as a number, a string, or a BigInt, depending on their settings. */
 	readonly expires: number | string | bigint;
 }
 
@@ -14,5 +14,5 @@ export const toStoredKey = ({ id, user_id, expires }: KeyRow): StoredKey => ({
 	expires: Number(expires),
 });
 
-/** The moment before which a marked key must have expired for a sweep at `now` to delete it. */
+/** A sweep at `now` deletes the marked keys that expired before this moment. */
 export const markedBefore = (now: number): number => now - MARKED_GRACE;

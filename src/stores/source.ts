@@ -4,12 +4,12 @@ import { type LuciaAuth, luciaStore } from "./lucia.js";
 const has = (source: unknown, member: string): boolean => member in Object(source);
 
 /**
- * The store behind the first argument of `idToken()` and `passwordToken()`.
+ * Turns the first argument of `idToken()` or `passwordToken()` into a store.
  *
- * @throws TypeError it is neither a `KeyStore` nor an initialized Lucia `Auth`
+ * @throws TypeError the argument is neither a `KeyStore` nor an initialized Lucia `Auth`
  */
 export const toKeyStore = (source: LuciaAuth | KeyStore): KeyStore => {
-	// Whatever has the one is a store, even where it has the other, too.
+	// A store may have an `adapter`, too; an `Auth` has no `consume`.
 	if (has(source, "consume")) return source as KeyStore;
 	if (has(source, "adapter")) return luciaStore(source as LuciaAuth);
 	throw new TypeError("auth must be an initialized Lucia Auth or a KeyStore");

@@ -3,21 +3,21 @@ import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
 import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
 import { type TableNames, type Tables, toTableNames } from "./tables.js";
 
-/** What a driver of SQLite does with a statement and its values. */
+/** How a driver of SQLite runs a statement with its values. */
 export interface SqliteDriver {
 	/** @returns the rows */
 	all(sql: string, ...values: unknown[]): unknown[] | Promise<unknown[]>;
 	run(sql: string, ...values: unknown[]): unknown;
 }
 
-// The plain comparison finds the row by its index, the other compares letter for letter where the
-// column is COLLATE NOCASE. So each takes its parameter twice.
+// The first comparison uses the index; the second compares byte for byte, because the column may be
+// COLLATE NOCASE. So each takes its parameter twice.
 const is = (column: string): string => `${column} = ? AND ${column} COLLATE BINARY = ?`;
 
 const toStatements = ({ user, key, hasLogins }: TableNames) => {
 	const begins = (prefix: string): string => `instr(${key}.id, ${prefix}) = 1`;
 
-	// Columns are named with their table: a user may have attributes of any name, such as expires.
+	// Columns carry their table's name: the table of users may have a column of the same name.
 	const singleUse = hasLogins
 		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
 		: `${key}.expires IS NOT NULL`;
@@ -50,7 +50,7 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 	};
 };
 
-/** A store on SQLite, over any of its drivers. */
+/** A store on SQLite, with any of its drivers. */
 export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): KeyStore => {
 	const names = toTableNames(tables, '"');
 	const statements = toStatements(names);
@@ -66,8 +66,8 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 
 	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
 
-	// By the column, which alone is unique in Lucia's table, or is the whole primary key. SQLite writes
-	// the table without its schema, and as it was created.
+	// SQLite's message for a duplicate names the table without its schema, and in the letter case of its
+	// CREATE TABLE.
 	const column = `${names.key.replaceAll('"', "").replace(/.*\./, "")}.id`.toLowerCase();
 	const isDuplicate = (error: unknown): boolean =>
 		error instanceof Error &&
@@ -95,7 +95,7 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
 			const rows = await all<KeyRow | { id: null }>("list", prefix, orPrefix, userId, userId);
 			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
-			// A user without tokens is one row of nulls.
+			// For a user without tokens, the join returns one row of nulls.
 			return rows.filter((row) => row.id !== null).map(toStoredKey);
 		},
 

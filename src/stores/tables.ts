@@ -1,28 +1,28 @@
 import { check } from "../check.js";
 
-/** The names of tables of your own. A schema goes before its table, as in `"auth.user_token"`. */
+/** The names of tables of your own. A name may include a schema: `"auth.user_token"`. */
 export interface Tables {
-	/** The table of users. Its column `id` holds what handlers call `userId`. */
+	/** The table of users. Its column `id` holds the `userId` that you pass to handlers. */
 	readonly user: string;
-	/** A table for tokens alone, with the columns `id`, `user_id` and `expires`. */
+	/** A table for tokens alone, with the columns `id`, `user_id`, and `expires`. */
 	readonly key: string;
 }
 
 /** The option that the native stores share. */
 export interface TablesOption {
 	/**
-	 * Tables of your own, where you have none of Lucia v1.
+	 * The names of tables of your own, in place of those of Lucia v1.
 	 *
 	 * @default `auth_user` and `auth_key`, the tables of Lucia v1
 	 */
 	readonly tables?: Tables | undefined;
 }
 
-/** Tables as statements name them. */
+/** Table names as statements contain them. */
 export interface TableNames {
 	readonly user: string;
 	readonly key: string;
-	/** Whether the key table is Lucia's, which holds logins too. */
+	/** Whether the key table is Lucia's, which also holds logins. */
 	readonly hasLogins: boolean;
 }
 
@@ -31,9 +31,11 @@ const LUCIA: TableNames = { user: "auth_user", key: "auth_key", hasLogins: true 
 const NAME = /^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)?$/u;
 
 /**
- * @param quote what the database puts around a name
+ * Checks and quotes the names of tables.
+ *
+ * @param quote the database's quotation mark for names
  * @throws TypeError a name is missing or not a string
- * @throws RangeError a name has other characters than those of a table's name
+ * @throws RangeError a name is not a valid table name
  */
 export const toTableNames = (tables: Tables | undefined, quote: '"' | "`"): TableNames => {
 	if (tables === undefined) return LUCIA;
@@ -44,7 +46,7 @@ export const toTableNames = (tables: Tables | undefined, quote: '"' | "`"): Tabl
 			name,
 			"string",
 			(name) => NAME.test(name),
-			'the name of a table, in letters, digits, "_", "$" and "-", with its schema and a dot before it if need be',
+			'the name of a table: letters, digits, "_", "$", and "-", optionally after a schema and a dot',
 		);
 		return quote + name.replace(".", `${quote}.${quote}`) + quote;
 	};

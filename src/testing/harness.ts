@@ -1,7 +1,7 @@
 import { LuciaTokenError, type LuciaTokenErrorMessage } from "../error.js";
 import type { KeyStore, StoredKey } from "../key-store.js";
 
-/** A row of `auth_key`, of whatever kind. */
+/** A row of `auth_key`, of any kind. */
 export interface KeyStoreRow {
 	readonly id: string;
 	readonly user_id: string;
@@ -10,7 +10,7 @@ export interface KeyStoreRow {
 	readonly expires: number | null;
 }
 
-/** A store under test, and ways past it into its database. */
+/** A store under test, and functions that reach its database without it. */
 export interface KeyStoreHarness {
 	readonly store: KeyStore;
 	readonly createUser: (id: string) => Promise<void>;
@@ -19,21 +19,23 @@ export interface KeyStoreHarness {
 	readonly getRows: (userId: string) => Promise<readonly KeyStoreRow[]>;
 }
 
-/** One thing that every store does. */
+/** One behavior of every store. */
 export interface KeyStoreCase {
-	/** What it does, as a sentence. */
+	/** The behavior, as a sentence. */
 	readonly name: string;
-	/** @throws Error the store does not do it */
+	/** @throws Error the store behaves differently */
 	readonly run: (harness: KeyStoreHarness) => Promise<void>;
 }
 
-/** The moment that the cases take for now. */
+/** The moment that the cases pass as the current time. */
 export const NOW = 2_000_000_000_000;
 export const LATER = NOW + 1;
 export const EARLIER = NOW - 1;
 
-/** Cases share a database with each other and with earlier runs, so each has its own names. With
- * a letter, so that upper case is another. */
+/**
+ * A new random name, because cases share a database with each other and with earlier runs. It has a
+ * letter, so that its upper case is another name.
+ */
 export const unique = (): string => `a${crypto.randomUUID().slice(0, 18)}`;
 
 export const toRow = ({ id, userId, expires }: StoredKey): KeyStoreRow => ({
@@ -44,7 +46,7 @@ export const toRow = ({ id, userId, expires }: StoredKey): KeyStoreRow => ({
 	expires,
 });
 
-/** A new user with single-use keys of the given ids and moments of expiry. */
+/** Creates a user with single-use keys of the given ids and expiries. */
 export const createKeys = async (
 	{ createUser, insertRow }: KeyStoreHarness,
 	...expiries: readonly (readonly [id: string, expires: number])[]
@@ -56,7 +58,7 @@ export const createKeys = async (
 	return { userId, keys };
 };
 
-// The same text for what has the same properties, in whatever order; lists too.
+// Returns the same text for equal values, whatever the order of properties and list items.
 const toText = (value: unknown): string => {
 	if (Array.isArray(value)) return `[${value.map(toText).sort().join(", ")}]`;
 	return JSON.stringify(
@@ -64,7 +66,7 @@ const toText = (value: unknown): string => {
 	);
 };
 
-/** @throws Error they differ; lists are equal in any order */
+/** @throws Error the values differ; the order of lists does not count */
 export const equal = (actual: unknown, expected: unknown): void => {
 	const [seen, wanted] = [toText(actual), toText(expected)];
 	if (seen !== wanted) throw new Error(`expected ${wanted}, but got ${seen}`);
@@ -77,7 +79,7 @@ const everythingIn = (error: unknown): unknown[] =>
 				.flatMap(everythingIn)
 		: [error];
 
-/** @throws Error the promise is not rejected with this error, or the error tells the secret */
+/** @throws Error the promise does not reject with this error, or the error contains the secret */
 export const rejects = async (
 	promise: Promise<unknown>,
 	message: LuciaTokenErrorMessage,
@@ -91,5 +93,5 @@ export const rejects = async (
 		throw new Error(`expected LuciaTokenError ${message}, but got ${String(error)}`);
 	}
 	equal(error.message, message);
-	if (toText(everythingIn(error)).includes(secret)) throw new Error("the error holds the id");
+	if (toText(everythingIn(error)).includes(secret)) throw new Error("the error contains the id");
 };

@@ -11,7 +11,7 @@ import {
 	unique,
 } from "./harness.js";
 
-// What collations take for the same: another case, a trailing space, an accent.
+// Ids that collations may take for the same: another case, a trailing space, an accent.
 const lookalikes = (id: string): string[] => [
 	id.toUpperCase(),
 	`${id} `,
@@ -19,10 +19,10 @@ const lookalikes = (id: string): string[] => [
 	id.replace("a", "a\u0301"),
 ];
 
-/** What stores do with one key. */
+/** The cases on one key. */
 export const keyCases: readonly KeyStoreCase[] = [
 	{
-		name: "insert stores a single-use key to the letter",
+		name: "insert stores a single-use key byte for byte",
 		async run(harness) {
 			const { userId } = await createKeys(harness);
 			const key = { id: `${unique()}:A.b-_~%'"\\`, userId, expires: LATER };
@@ -32,7 +32,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "insert takes ids of 255 characters, and characters of any plane",
+		name: "insert takes ids of 255 characters, and any Unicode character",
 		async run(harness) {
 			const { userId } = await createKeys(harness);
 			const key = { id: `${unique()}é𝄞:`.padEnd(255, "x"), userId, expires: LATER };
@@ -43,7 +43,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "insert rejects an id that is taken, by whomever, and tells nobody the id",
+		name: "insert rejects an id that any user has, and the error does not contain it",
 		async run(harness) {
 			const id = `${unique()}:a`;
 			const { userId: other } = await createKeys(harness);
@@ -55,7 +55,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "insert lets one of ten concurrent calls with one id in",
+		name: "insert succeeds for one of ten concurrent calls with one id",
 		async run({ store, createUser, getRows }) {
 			const userId = unique();
 			await createUser(userId);
@@ -72,7 +72,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "insert rejects a user that there is not, and stores nothing",
+		name: "insert rejects an unknown user and stores nothing",
 		async run({ store, getRows }) {
 			const key = { id: `${unique()}:a`, userId: unique(), expires: LATER };
 			await rejects(store.insert(key), "INVALID_USER_ID", key.id);
@@ -81,7 +81,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "get finds a key, expired or not, of the user asked for",
+		name: "get returns a key of the given user, expired or not",
 		async run(harness) {
 			const [a, b] = [`${unique()}:a`, `${unique()}:b`];
 			const { userId, keys } = await createKeys(harness, [a, LATER], [b, 1]);
@@ -94,7 +94,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "consume gives a key once and deletes it",
+		name: "consume returns a key once and deletes it",
 		async run(harness) {
 			const id = `${unique()}:a`;
 			const { userId, keys } = await createKeys(harness, [id, NOW]);
@@ -104,7 +104,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "consume gives an expired key once and deletes it",
+		name: "consume returns an expired key once and deletes it",
 		async run(harness) {
 			const id = `${unique()}:a`;
 			const { userId, keys } = await createKeys(harness, [id, EARLIER]);
@@ -114,7 +114,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "consume gives a key to one of ten concurrent calls",
+		name: "consume returns a key to one of ten concurrent calls",
 		async run(harness) {
 			for (let round = 0; round < 10; round++) {
 				const id = `${unique()}:a`;
@@ -127,7 +127,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "consume leaves a key that had not expired at the moment given",
+		name: "consume keeps a key that had not expired at the given moment",
 		async run(harness) {
 			const id = `${unique()}:a`;
 			const { userId, keys } = await createKeys(harness, [id, NOW]);
@@ -143,7 +143,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "consume and delete leave another user's key",
+		name: "consume and delete keep another user's key",
 		async run(harness) {
 			const id = `${unique()}:a`;
 			const { userId, keys } = await createKeys(harness, [id, LATER]);
@@ -156,7 +156,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "get, consume and delete compare ids letter for letter",
+		name: "get, consume and delete compare ids byte for byte",
 		async run({ store, getRows, ...harness }) {
 			const id = `${unique()}:a`;
 			const { userId, keys } = await createKeys({ store, getRows, ...harness }, [id, LATER]);
@@ -183,7 +183,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "an error is a LuciaTokenError of this library",
+		name: "errors are LuciaTokenErrors of this library",
 		async run({ store }) {
 			const error = await store.getAllByUser(unique(), "a:").catch((reason: unknown) => reason);
 			equal(error instanceof LuciaTokenError, true);

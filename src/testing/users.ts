@@ -13,7 +13,7 @@ import {
 
 const HOUR = 60 * 60 * 1000;
 
-// What a LIKE or a pattern would misread, and characters of which JavaScript counts two.
+// Characters that LIKE or a pattern would misread, and ones that JavaScript counts as two.
 const AWKWARD = ["a.b", "a:b", `a'b"c`, "100%", "a_b", "a\\b", "$1?{}", "é", "𝄞𝄞"];
 
 const sweeps: readonly (readonly [
@@ -26,7 +26,7 @@ const sweeps: readonly (readonly [
 		({ store }, userId, prefix) => store.deleteExpiredByUser(userId, prefix, NOW),
 		false,
 	],
-	// Optional: stores without it pass by the other.
+	// deleteExpired is optional: without it, this case tests the other sweep.
 	[
 		"deleteExpired",
 		async ({ store }, userId, prefix) =>
@@ -37,10 +37,10 @@ const sweeps: readonly (readonly [
 	],
 ];
 
-/** What stores do with the keys of a user. */
+/** The cases on all keys of a user. */
 export const userCases: readonly KeyStoreCase[] = [
 	{
-		name: "getAllByUser lists a user's keys, expired ones too",
+		name: "getAllByUser lists a user's keys, including expired ones",
 		async run(harness) {
 			const prefix = `${unique()}:`;
 			const { userId, keys } = await createKeys(harness, [`${prefix}a`, LATER], [`${prefix}b`, 1]);
@@ -73,7 +73,7 @@ export const userCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "getAllByUser and deleteAllByUser compare prefixes letter for letter",
+		name: "getAllByUser and deleteAllByUser compare prefixes byte for byte",
 		async run(harness) {
 			for (const part of AWKWARD) {
 				const prefix = `${unique()}_%${part}:`;
@@ -93,7 +93,7 @@ export const userCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "takes user ids with any character, letter for letter",
+		name: "compares user ids byte for byte, with any character",
 		async run({ store, createUser, getRows }) {
 			for (const part of AWKWARD) {
 				const userId = `${part}${unique()}`;
@@ -113,7 +113,7 @@ export const userCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "deleteAllByUser leaves other users' keys, and takes an unknown user",
+		name: "deleteAllByUser keeps other users' keys, and does nothing for an unknown user",
 		async run(harness) {
 			const prefix = `${unique()}:`;
 			const mine = await createKeys(harness, [`${prefix}a`, LATER], [`${prefix}b`, EARLIER]);
@@ -127,7 +127,7 @@ export const userCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "neither sees nor deletes a key that is persistent, primary or has a password",
+		name: "never returns or deletes a key that is persistent, is primary, or has a password",
 		async run(harness) {
 			const { store, insertRow, getRows } = harness;
 			const prefix = `${unique()}:`;

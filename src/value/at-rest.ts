@@ -1,28 +1,28 @@
 import { MAX_KEY_ID_LENGTH } from "./bounds.js";
 
-/** How a token's value is stored, behind the prefix of its key's id. */
+/** How tokens are stored in the ids of their keys. */
 export interface AtRest {
 	/**
-	 * @param value the token
-	 * @param prefix how the id of its key begins
-	 * @param boundTo the text that it is bound to, if there is one
-	 * @returns the id of its key; `undefined` where tokens can't be bound
+	 * @param value the value of the token
+	 * @param prefix what the id of its key begins with
+	 * @param boundTo the text that it is bound to, if any
+	 * @returns the id of its key; `undefined` if tokens cannot be bound
 	 */
 	readonly keyId: (
 		value: string,
 		prefix: string,
 		boundTo?: string,
 	) => string | undefined | Promise<string>;
-	/** The length of what is stored, if it is not that of the token. */
+	/** The length of what is stored, if it differs from the token's. */
 	readonly length?: number;
-	/** How long a token may be whose key's id begins with `prefix`. */
+	/** The maximum length of a token whose key's id begins with `prefix`. */
 	readonly maxLength: (prefix: string) => number;
 }
 
 const anyLength = () => MAX_KEY_ID_LENGTH;
 
-// A space is what no token has, so no digest that leaks can be passed off as a token, and no token
-// that is stored in plain text can be taken for a digest.
+// No token contains a space. So a leaked digest is not a valid token, and a token in plain text is not
+// taken for a digest.
 const SHA256 = "sha256 ";
 const HMAC_SHA256 = "hmac-sha256 ";
 const DIGEST = /^(hmac-)?sha256 [0-9a-f]{64}$/;
@@ -30,15 +30,15 @@ const HEX_LENGTH = 64;
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-// NUL is in no prefix and in no token, so only the same parts make the same text. Without it, user `a`
-// with token `b.c` and user `a.b` with token `c` would have one digest.
+// No prefix and no token contains NUL, so different parts make different texts. Without it, user `a` with
+// token `b.c` and user `a.b` with token `c` would share a digest.
 const join = (...parts: (string | undefined)[]): string =>
 	parts.filter((part) => part !== undefined).join("\0");
 
 const toHex = (bytes: ArrayBuffer): string =>
 	Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** Whether a string is how a token is stored under a hashed handler, rather than a token. */
+/** Whether a value is the stored digest of a token. */
 export const isDigest = (value: unknown): value is string =>
 	typeof value === "string" && DIGEST.test(value);
 
@@ -48,7 +48,7 @@ export const plain: AtRest = {
 	maxLength: (prefix) => MAX_KEY_ID_LENGTH - prefix.length,
 };
 
-/** Stores the SHA-256 of tokens, which ASVS 5.0 6.5.2 allows from 112 bits up. */
+/** Stores the SHA-256 of tokens. ASVS 5.0 6.5.2 allows that from 112 bits up. */
 export const sha256: AtRest = {
 	keyId: async (value, prefix, boundTo) =>
 		prefix + SHA256 + toHex(await crypto.subtle.digest("SHA-256", encode(join(value, boundTo)))),
@@ -57,8 +57,8 @@ export const sha256: AtRest = {
 };
 
 /**
- * Stores the HMAC-SHA-256 of tokens with their name and user, since a plain hash of so short a token
- * is soon reversed by trying all.
+ * Stores the HMAC-SHA-256 of tokens with their name and user. A plain hash of a short token is easily
+ * reversed by trying all values.
  *
  * @param secret at least 32 characters
  */

@@ -1,5 +1,5 @@
-// A random string holds at most so many bits for each of its characters: the tighter, the fewer
-// different characters it is made of.
+// Alphabets and their sizes, the smallest first. The first one that a string fits limits the bits that
+// each of its characters holds.
 const ALPHABETS: readonly (readonly [RegExp, number])[] = [
 	[/^[0-9]*$/, 10],
 	[/^([0-9a-f]*|[0-9A-F]*)$/, 16],
@@ -8,7 +8,7 @@ const ALPHABETS: readonly (readonly [RegExp, number])[] = [
 const VISIBLE_ASCII = 94;
 
 /**
- * The most bits that a random string of these characters can hold: what it does hold cannot be told
+ * The maximum entropy of a random string like this one, in bits. Its real entropy is not known
  * from one string.
  */
 export const maxBits = (value: string): number => {

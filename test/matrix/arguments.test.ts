@@ -15,7 +15,7 @@ describe("a native store refuses what is not its driver's", () => {
 		);
 		expect(() => d1(value as never)).toThrow(new TypeError("db must be a D1 database"));
 		expect(() => betterSqlite3(value as never)).toThrow(
-			new TypeError("db must be a Database of better-sqlite3, libsql, bun:sqlite or node:sqlite"),
+			new TypeError("db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite"),
 		);
 	});
 });

@@ -115,7 +115,7 @@ describe("a hashed id token", () => {
 		const handler = links({ length: 1, generate: () => value });
 		await expect(handler.issue(user)).rejects.toEqual(
 			new RangeError(
-				"what generate returns must be a string of 1 to 255 visible ASCII characters that can hold 112 bits",
+				"the return value of generate must be a string of 1 to 255 visible ASCII characters that can hold 112 bits",
 			),
 		);
 		expect(sqlite.keys()).toEqual([]);
@@ -260,7 +260,7 @@ describe("storeToken and secret", () => {
 		);
 		// A secret without hashing is a mistake that would go unnoticed.
 		expect(attempt(passwordToken, { secret: SECRET })).toThrow(
-			new RangeError('storeToken must be "hashed" where there is a secret'),
+			new RangeError('storeToken must be "hashed" when there is a secret'),
 		);
 	});
 
