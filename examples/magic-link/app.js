@@ -1,27 +1,56 @@
-// @ts-check
 import express from "express";
 import { LuciaError } from "lucia-auth";
 import { fileURLToPath } from "node:url";
-import { securityHeaders, tokenPageHeaders } from "./headers.js";
-import { checkOrigin } from "./origin.js";
-import { layout } from "./pages/layout.js";
+import { checkOrigin } from "./auth/origin.js";
+import { mailboxPage } from "./mail/mailbox.js";
+import { badRequest, foreignOrigin, notFound, sentRecently, serverError } from "./pages/errors.js";
 import { usedLink } from "./pages/link.js";
-import { mailbox } from "./pages/mailbox.js";
-import { badRequest, foreignOrigin, notFound, sentRecently, serverError } from "./pages/message.js";
+import { layout } from "./pages/parts.js";
 import { codeRoutes } from "./routes/code.js";
 import { homeRoutes } from "./routes/home.js";
 import { linkRoutes } from "./routes/link.js";
 import { isTokenError } from "./routes/route.js";
+
+const CONTENT_SECURITY_POLICY = [
+	"default-src 'none'",
+	"style-src 'self'",
+	"script-src 'self'",
+	"img-src 'self'",
+	"form-action 'self'",
+	"base-uri 'none'",
+	"frame-ancestors 'none'",
+].join("; ");
+
+/** @type {import("express").RequestHandler} */
+const securityHeaders = (_request, response, next) => {
+	response.set({
+		"Content-Security-Policy": CONTENT_SECURITY_POLICY,
+		"X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "same-origin",
+		"Cache-Control": "no-store",
+	});
+	next();
+};
+
+/**
+ * The URL or the text of these pages contains a token, which must not leak as a referrer.
+ *
+ * @type {import("express").RequestHandler}
+ */
+const tokenPageHeaders = (_request, response, next) => {
+	response.set("Referrer-Policy", "no-referrer");
+	next();
+};
 
 /**
  * Creates the app: what every request goes through, the routes, and the error pages.
  *
  * The number of mails that one client may request is for you to limit. It is not shown here.
  *
- * @param {Omit<import("./routes/route.js").Context, "send">} options
+ * @param {Omit<import("./routes/route.js").Context, "send"> & { log: (message: string) => void }} options
  */
-export const createApp = (options) => {
-	const { auth, mail, baseUrl, log } = options;
+export const createApp = ({ log, ...options }) => {
+	const { auth, inbox, baseUrl } = options;
 	const app = express();
 	app.disable("x-powered-by");
 	// Pages are not cached, so nobody asks for their tags.
@@ -32,7 +61,7 @@ export const createApp = (options) => {
 		response
 			.status(status)
 			.type("html")
-			.send(layout(page, { mailbox: mail.inbox !== undefined }).toString());
+			.send(layout(page, { mailbox: inbox !== undefined }).toString());
 	};
 
 	app.use(securityHeaders);
@@ -44,9 +73,8 @@ export const createApp = (options) => {
 	const context = { ...options, send };
 	app.use(homeRoutes(context), linkRoutes(context), codeRoutes(context));
 
-	const { inbox } = mail;
 	if (inbox) {
-		app.get("/mailbox", (_request, response) => send(response, 200, mailbox(inbox, baseUrl)));
+		app.get("/mailbox", (_request, response) => send(response, 200, mailboxPage(inbox, baseUrl)));
 	}
 
 	app.use((_request, response) => send(response, 404, notFound()));

@@ -1,6 +1,9 @@
-// @ts-check
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { MIN_SECRET_LENGTH } from "./secret.js";
+
+// A shorter secret could be guessed, and the hashes of the codes reversed.
+const MIN_SECRET_LENGTH = 32;
 
 /** A setting that can't be used. The message is for the person who set it. */
 export class ConfigError extends Error {}
@@ -31,7 +34,7 @@ const readBaseUrl = (value) => {
 			`BASE_URL must be an origin without path, query, user or default port, such as ${url.origin}`,
 		);
 	}
-	// Browsers send Sec-Fetch-Site, which origin.js needs, to these addresses only. Over plain HTTP,
+	// Browsers send Sec-Fetch-Site, which auth/origin.js needs, to these addresses only. Over plain HTTP,
 	// links and session cookies could also be read on the way.
 	if (url.protocol === "http:" && !isLoopback(url.hostname)) {
 		throw new ConfigError("BASE_URL must begin with https://, or on localhost with http://");
@@ -80,3 +83,25 @@ export const readConfig = (env) => ({
 	secret: env.SECRET ? readSecret(env.SECRET) : undefined,
 	dataFile: env.DATA || fileURLToPath(new URL("data/demo.db", import.meta.url)),
 });
+
+/**
+ * Returns the key for the hashes of the codes: a random one, in a file that only its owner can read, so
+ * that codes still work after a restart.
+ *
+ * In production, set `SECRET` instead: a secret beside the database can be stolen with it.
+ *
+ * @param {string} dataFile
+ */
+export const secretBeside = (dataFile) => {
+	const file = `${dataFile}.secret`;
+	try {
+		writeFileSync(file, randomBytes(32).toString("hex"), { flag: "wx", mode: 0o600 });
+	} catch (error) {
+		if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
+	}
+	const secret = readFileSync(file, "utf8").trim();
+	if (secret.length < MIN_SECRET_LENGTH) {
+		throw new Error(`${file} is too short. Delete it to get a new one`);
+	}
+	return secret;
+};

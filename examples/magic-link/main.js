@@ -1,4 +1,3 @@
-// @ts-check
 import process from "node:process";
 import { ConfigError, readConfig } from "./config.js";
 import { startServer } from "./server.js";

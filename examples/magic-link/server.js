@@ -1,10 +1,10 @@
-// @ts-check
 import { createServer } from "node:http";
 import { createApp } from "./app.js";
-import { createAuth } from "./auth.js";
-import { openDatabase } from "./database.js";
-import { startMail } from "./mail.js";
-import { secretBeside } from "./secret.js";
+import { createAuth } from "./auth/auth.js";
+import { openDatabase } from "./auth/database.js";
+import { secretBeside } from "./config.js";
+import { startMailbox } from "./mail/mailbox.js";
+import { createMail } from "./mail/send.js";
 
 // How long links and codes work, in seconds: ten minutes, the most that ASVS 5.0 6.5.5 allows.
 const EXPIRES_IN = 60 * 10;
@@ -41,9 +41,12 @@ export const startServer = async ({
 	const from = options.mailFrom ?? `Magic link demo <no-reply@${hostname}>`;
 	const db = openDatabase(dataFile);
 	const secret = options.secret ?? secretBeside(dataFile);
-	const mail = await startMail({ smtpUrl, from });
+	const mailbox = smtpUrl === undefined ? await startMailbox() : undefined;
+	const url = /** @type {string} */ (smtpUrl ?? mailbox?.url);
+	const mail = createMail({ url, from, log });
 	const stop = async () => {
-		await mail.close();
+		mail.close();
+		await mailbox?.close();
 		db.close();
 	};
 
@@ -61,12 +64,12 @@ export const startServer = async ({
 	const actualPort = typeof address === "object" && address ? address.port : port;
 	const baseUrl = options.baseUrl ?? `http://localhost:${actualPort}`;
 	const auth = createAuth(db, { baseUrl, expiresIn, minInterval, secret });
-	server.on("request", createApp({ auth, mail, baseUrl, expiresIn, log }));
+	server.on("request", createApp({ auth, mail, inbox: mailbox?.inbox, baseUrl, expiresIn, log }));
 
 	return {
 		url: baseUrl,
 		port: actualPort,
-		mailbox: mail.inbox === undefined ? undefined : `${baseUrl}/mailbox`,
+		mailbox: mailbox && `${baseUrl}/mailbox`,
 
 		close: async () => {
 			// Requests in progress have two seconds to finish.

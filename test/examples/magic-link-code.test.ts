@@ -1,7 +1,7 @@
 import Database from "libsql";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type Browser, codesIn, importDemo, startDemo } from "./demo.js";
+import { type Browser, codesIn, startDemo } from "./demo.js";
 
 const ADA = "ada@example.com";
 const GRACE = "grace@example.com";
@@ -386,7 +386,8 @@ describe("links and codes", () => {
 	});
 });
 
-it("a code is shown in groups of four", async () => {
-	const { grouped } = await importDemo<{ grouped: (code: string) => string }>("code.js");
-	expect(grouped("12345678")).toBe("1234 5678");
+it("a code is in groups of four in its mail", async () => {
+	const demo = await startDemo();
+	await demo.browser().post("/code", { email: ADA });
+	expect((await demo.browser().get("/mailbox")).text).toMatch(/^\d{4} \d{4}$/m);
 });

@@ -77,13 +77,13 @@ describe("the story", () => {
 		// Requests seldom meet between the look and the insert; these calls do.
 		const { openDatabase } = await importDemo<{
 			openDatabase: (file: string) => Database.Database;
-		}>("database.js");
+		}>("auth/database.js");
 		const { createAuth } = await importDemo<{
 			createAuth: (
 				db: Database.Database,
 				options: object,
 			) => { userIdOf: (email: string) => Promise<string> };
-		}>("auth.js");
+		}>("auth/auth.js");
 		const db = openDatabase(demo.dataFile);
 		onTestFinished(() => void db.close());
 		const { userIdOf } = createAuth(db, {
@@ -341,7 +341,7 @@ describe("an address", () => {
 		async (email) => {
 			const { html } = await importDemo<{
 				html: (strings: TemplateStringsArray, ...values: unknown[]) => { toString(): string };
-			}>("html.js");
+			}>("pages/html.js");
 			const demo = await startDemo();
 			const before = demo.rows();
 			const answer = await demo.browser().post("/sign-in", { email });

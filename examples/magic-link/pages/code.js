@@ -1,9 +1,7 @@
-// @ts-check
-import { CODE_LENGTH } from "../code.js";
-import { html } from "../html.js";
+import { CODE_LENGTH } from "../auth/auth.js";
+import { html } from "./html.js";
 import { inWords } from "../public/duration.js";
-import { emailForm } from "./email-form.js";
-import { alreadySignedIn } from "./sign-in.js";
+import { alreadySignedIn, emailForm } from "./sign-in.js";
 
 const PROBLEMS = {
 	malformed: `A code has ${CODE_LENGTH} digits.`,

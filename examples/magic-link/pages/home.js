@@ -1,10 +1,11 @@
-// @ts-check
-import { html } from "../html.js";
-import { clock } from "./clock.js";
+import { html } from "./html.js";
+import { clock } from "./parts.js";
 
 const KINDS = { link: "Link", code: "Code" };
 
-/** @param {import("../outstanding.js").Outstanding} token */
+/** @typedef {{ kind: "link" | "code", id: string, expiresAt: Date }} Outstanding */
+
+/** @param {Outstanding} token */
 const tokenRow = ({ kind, id, expiresAt }) => {
 	const name = id.slice(0, 6);
 	return html`<tr>
@@ -21,7 +22,7 @@ const tokenRow = ({ kind, id, expiresAt }) => {
 
 /**
  * @param {string} email
- * @param {readonly import("../outstanding.js").Outstanding[]} tokens
+ * @param {readonly Outstanding[]} tokens
  */
 export const home = (email, tokens) => ({
 	title: "Home",

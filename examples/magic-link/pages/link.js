@@ -1,9 +1,7 @@
-// @ts-check
-import { html } from "../html.js";
+import { html } from "./html.js";
 import { inWords } from "../public/duration.js";
-import { clock } from "./clock.js";
-import { emailForm } from "./email-form.js";
-import { alreadySignedIn } from "./sign-in.js";
+import { clock } from "./parts.js";
+import { alreadySignedIn, emailForm } from "./sign-in.js";
 
 /** @param {string} email @param {number} expiresIn in seconds @param {boolean} mailbox */
 export const linkSent = (email, expiresIn, mailbox) => ({

@@ -1,14 +1,43 @@
-// @ts-check
 import { LuciaTokenError } from "@lucia-auth/tokens";
 import { Router } from "express";
-import { createCodeCookie } from "../code-cookie.js";
-import { codeMail } from "../code-mail.js";
-import { normalizeCode } from "../code.js";
-import { normalizeEmail } from "../email.js";
+import { CODE_LENGTH, normalizeEmail } from "../auth/auth.js";
+import { createCodeCookie } from "../auth/code-cookie.js";
+import { signedInAs, startSession } from "../auth/session.js";
 import { enterCode, noCodeLeft, notRequested } from "../pages/code.js";
 import { mailFailed, signIn } from "../pages/sign-in.js";
-import { signedInAs, startSession } from "../session.js";
-import { route, sendMail } from "./route.js";
+import { inWords } from "../public/duration.js";
+import { route } from "./route.js";
+
+/**
+ * @param {unknown} input what was entered, with or without spaces and dashes
+ * @returns {string | null} the code, or `null` if it can't be one
+ */
+const normalizeCode = (input) => {
+	if (typeof input !== "string") return null;
+	const code = input.replace(/[\s\p{Dash_Punctuation}]/gu, "");
+	return code.length === CODE_LENGTH && /^\d+$/.test(code) ? code : null;
+};
+
+/**
+ * The code is in the text only, because locked phones show subjects. It is in groups of four, which are
+ * easier to read.
+ *
+ * @param {string} code
+ * @param {number} expiresIn in seconds
+ */
+const codeMail = (code, expiresIn) => ({
+	subject: "Your sign-in code",
+	text: `Hello,
+
+your sign-in code is:
+
+${code.replace(/\d{4}(?=\d)/g, "$& ")}
+
+It works once, for ${inWords(expiresIn * 1000)}. Enter it in the browser where you requested it, and never share it.
+
+If you did not request it, ignore this mail: nobody can sign in without this code.
+`,
+});
 
 /**
  * Sign-in with a code.
@@ -17,7 +46,7 @@ import { route, sendMail } from "./route.js";
  */
 export const codeRoutes = (context) => {
 	const { auth, signInCode, codeRequest, userIdOf } = context.auth;
-	const { mail, baseUrl, expiresIn, send } = context;
+	const { mail, inbox, baseUrl, expiresIn, send } = context;
 	const codeCookie = createCodeCookie(baseUrl);
 	const router = Router();
 
@@ -38,7 +67,7 @@ export const codeRoutes = (context) => {
 
 	/** @param {string} email @param {import("../pages/code.js").Problem} [problem] */
 	const codePage = (email, problem) =>
-		enterCode(email, { expiresIn, mailbox: mail.inbox !== undefined, ...(problem && { problem }) });
+		enterCode(email, { expiresIn, mailbox: inbox !== undefined, ...(problem && { problem }) });
 
 	router.post(
 		"/code",
@@ -51,7 +80,7 @@ export const codeRoutes = (context) => {
 			const userId = await userIdOf(email);
 			const requested = await codeRequest.issue(userId);
 			const code = await signInCode.issue(userId, { boundTo: requested.toString() });
-			if (!(await sendMail(context, { to: email, ...codeMail(code.toString(), expiresIn) }))) {
+			if (!(await mail.send({ to: email, ...codeMail(code.toString(), expiresIn) }))) {
 				await signInCode.invalidate(code, userId);
 				await codeRequest.invalidate(requested);
 				return send(response, 503, mailFailed(email, "code"));

@@ -1,11 +1,28 @@
-// @ts-check
 import { Router } from "express";
-import { normalizeEmail } from "../email.js";
-import { linkMail } from "../link-mail.js";
+import { normalizeEmail } from "../auth/auth.js";
+import { signedInAs, startSession } from "../auth/session.js";
 import { confirm, expiredLink, linkSent, usedLink } from "../pages/link.js";
 import { mailFailed, signIn } from "../pages/sign-in.js";
-import { signedInAs, startSession } from "../session.js";
-import { isTokenError, route, sendMail } from "./route.js";
+import { inWords } from "../public/duration.js";
+import { isTokenError, route } from "./route.js";
+
+/**
+ * @param {string} link
+ * @param {number} expiresIn in seconds
+ */
+const linkMail = (link, expiresIn) => ({
+	subject: "Your sign-in link",
+	text: `Hello,
+
+open this link and press the button to sign in:
+
+${link}
+
+It works once, for ${inWords(expiresIn * 1000)}.
+
+If you did not request it, ignore this mail: nobody can sign in without this link.
+`,
+});
 
 /**
  * Sign-in with a link.
@@ -14,7 +31,7 @@ import { isTokenError, route, sendMail } from "./route.js";
  */
 export const linkRoutes = (context) => {
 	const { auth, magicLink, userIdOf } = context.auth;
-	const { mail, baseUrl, expiresIn, send } = context;
+	const { mail, inbox, baseUrl, expiresIn, send } = context;
 	const router = Router();
 
 	router.post(
@@ -25,11 +42,11 @@ export const linkRoutes = (context) => {
 			if (email === null) return send(response, 422, signIn({ refused: String(typed ?? "") }));
 			const token = await magicLink.issue(await userIdOf(email));
 			const text = linkMail(`${baseUrl}/sign-in/${token}`, expiresIn);
-			if (!(await sendMail(context, { to: email, ...text }))) {
+			if (!(await mail.send({ to: email, ...text }))) {
 				await magicLink.invalidate(token);
 				return send(response, 503, mailFailed(email, "link"));
 			}
-			send(response, 200, linkSent(email, expiresIn, mail.inbox !== undefined));
+			send(response, 200, linkSent(email, expiresIn, inbox !== undefined));
 		}),
 	);
 

@@ -1,16 +1,15 @@
-// @ts-check
 import { LuciaTokenError } from "@lucia-auth/tokens";
 
 /**
  * What all routes need.
  *
  * @typedef {object} Context
- * @property {import("../auth.js").AppAuth} auth
- * @property {Awaited<ReturnType<typeof import("../mail.js").startMail>>} mail
+ * @property {import("../auth/auth.js").AppAuth} auth
+ * @property {ReturnType<typeof import("../mail/send.js").createMail>} mail
+ * @property {readonly import("../mail/mailbox.js").ReceivedMail[] | undefined} inbox what the demo's own mailbox received, if there is one
  * @property {string} baseUrl where users find the app; links are built from it
  * @property {number} expiresIn how long links and codes work, in seconds
- * @property {(message: string) => void} log
- * @property {(response: import("express").Response, status: number, page: import("../pages/layout.js").Page) => void} send
+ * @property {(response: import("express").Response, status: number, page: import("../pages/parts.js").Page) => void} send
  */
 
 /**
@@ -26,21 +25,3 @@ export const route = (handle) => (request, response, next) => {
 /** @param {unknown} error @param {import("@lucia-auth/tokens").LuciaTokenErrorMessage} message */
 export const isTokenError = (error, message) =>
 	error instanceof LuciaTokenError && error.message === message;
-
-/**
- * Sends a mail, and logs a failure.
- *
- * @param {Context} context
- * @param {import("../mail.js").Mail} text
- * @returns {Promise<boolean>} whether it was sent
- */
-export const sendMail = async ({ mail, log }, text) => {
-	try {
-		await mail.send(text);
-		return true;
-	} catch (error) {
-		// Only the code: the message may quote the mail server, which may quote the mail.
-		log(`A mail could not be sent: ${/** @type {any} */ (error)?.code ?? "unknown reason"}`);
-		return false;
-	}
-};

@@ -1,4 +1,3 @@
-// @ts-check
 import Database from "libsql";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";

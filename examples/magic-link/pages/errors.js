@@ -1,5 +1,4 @@
-// @ts-check
-import { html } from "../html.js";
+import { html } from "./html.js";
 import { inWords } from "../public/duration.js";
 
 /** @param {string} title @param {unknown} text */

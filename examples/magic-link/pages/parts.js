@@ -1,5 +1,5 @@
-// @ts-check
-import { Html, html } from "../html.js";
+import { timeLeft } from "../public/duration.js";
+import { Html, html } from "./html.js";
 
 /** @typedef {{ title: string, main: Html, wide?: boolean }} Page */
 
@@ -39,3 +39,15 @@ export const layout = ({ title, main, wide = false }, { mailbox }) =>
 				</footer>
 			</body>
 		</html>`;
+
+/**
+ * The time left. The browser counts it down.
+ *
+ * @param {Date} expiresAt
+ */
+export const clock = (expiresAt) => {
+	const left = expiresAt.getTime() - Date.now();
+	return html`<time datetime="${expiresAt.toISOString()}" data-milliseconds-left="${left}"
+		>${timeLeft(left)}</time
+	>`;
+};

@@ -1,14 +1,35 @@
-// @ts-check
 import { betterSqlite3 } from "@lucia-auth/adapter-sqlite";
 import { idToken, passwordToken } from "@lucia-auth/tokens";
 import lucia from "lucia-auth";
 import { express } from "lucia-auth/middleware";
-import { CODE_LENGTH } from "./code.js";
 
 /** @typedef {ReturnType<typeof createAuth>} AppAuth */
 
+/** In digits. Eight digits are 26 bits. */
+export const CODE_LENGTH = 8;
+
 // An impatient user requests more than one mail, and may use any link that arrives.
 const MAX_TOKENS_PER_USER = 5;
+
+// What browsers accept in <input type="email">, by the HTML standard: ASCII, a single @, no spaces,
+// control characters, commas or brackets. So an address is a single address, and not a mail header.
+const ADDRESS =
+	/^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?)*$/i;
+
+// RFC 5321, 4.5.3.1.3, without the brackets.
+const MAX_ADDRESS_LENGTH = 254;
+
+/**
+ * @param {unknown} input what was entered
+ * @returns {string | null} the address as it is stored, or `null` if it can't be one
+ */
+export const normalizeEmail = (input) => {
+	if (typeof input !== "string") return null;
+	const address = input.trim();
+	return address.length <= MAX_ADDRESS_LENGTH && ADDRESS.test(address)
+		? address.toLowerCase()
+		: null;
+};
 
 /**
  * Creates Lucia, the token handlers, and the users.

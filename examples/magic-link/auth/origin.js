@@ -1,5 +1,3 @@
-// @ts-check
-
 /**
  * Accepts a request that could change something only from the app's own pages. Lucia checks the
  * `Origin` header.

@@ -1,5 +1,3 @@
-// @ts-check
-
 /**
  * Signs a user in. The new session replaces the one that the browser had before, whoever it belonged to.
  *

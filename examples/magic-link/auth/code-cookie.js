@@ -1,5 +1,3 @@
-// @ts-check
-
 /**
  * The cookie of the browser that requested a code. Over HTTPS, the prefix `__Host-` keeps other hosts of
  * the same domain from setting it.
