@@ -96,7 +96,7 @@ export interface PasswordTokenWrapper {
 	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
 
 	/**
-	 * Deletes a user's expired tokens of this name, and what a crash left behind. Does nothing if there
+	 * Deletes a user's expired tokens, tries, intervals, and claims of this name. Does nothing if there
 	 * is no such user.
 	 *
 	 * @param userId the user's id
