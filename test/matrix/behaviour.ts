@@ -20,7 +20,7 @@ export const casesOf = (hasLogins: boolean): typeof keyStoreCases =>
 	keyStoreCases.filter(
 		({ name }) =>
 			hasLogins ||
-			name !== "neither sees nor deletes a key that is persistent, primary or has a password",
+			name !== "never returns or deletes a key that is persistent, is primary, or has a password",
 	);
 
 /**
