@@ -140,18 +140,6 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 			await expect(handler.validate(issued, userId)).resolves.toHaveProperty("userId", userId);
 		});
 
-		test("succeeds once of 20 calls at the same moment", async () => {
-			const { handler, userId } = await open();
-			const token = `${await handler.issue(userId)}`;
-			const calls = Array.from({ length: 20 }, () => handler.validate(token, userId));
-			const results = await Promise.allSettled(calls);
-			const lost = results.filter((result) => result.status === "rejected");
-			expect(lost.map(({ reason }) => reason as unknown)).toEqual(
-				Array.from({ length: 19 }, () => tokenError("INVALID_TOKEN")),
-			);
-			expect(sqlite.keys()).toEqual([]);
-		});
-
 		test("takes a token in its last millisecond", async () => {
 			vi.useFakeTimers({ now: 1_000_000 });
 			const { handler, userId } = await open();
@@ -179,27 +167,6 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 			expect(sqlite.calls).toEqual([]);
 		});
 
-		test.each(["%00", "a%20b", "..%2f", "<script>", "' OR 1=1 --".replaceAll(" ", "+"), ":", "."])(
-			"refuses the unknown token %j and loses nothing",
-			async (value) => {
-				const { handler, userId } = await open();
-				await handler.issue(userId);
-				const before = sqlite.keys();
-				await expect(handler.validate(value, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
-				expect(sqlite.keys()).toEqual(before);
-			},
-		);
-
-		test("refuses a token that differs in the case of one letter, and the real one survives", async () => {
-			const { userId } = await open();
-			const handler = make(sqlite.auth, "name", { expiresIn: MINUTE, generate: () => "AbC" });
-			await handler.issue(userId);
-			for (const value of ["abc", "ABC", "AbC ", "AbÇ"]) {
-				await expect(handler.validate(value, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
-			}
-			await expect(handler.validate("AbC", userId)).resolves.toHaveProperty("userId", userId);
-		});
-
 		test("refuses a token of another type", async () => {
 			const { handler, userId } = await open("name");
 			const others = ["nam", "name2", "Name"].map((name) =>
@@ -210,22 +177,6 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 				await expect(other.validate(token, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
 			}
 			await expect(handler.validate(token, userId)).resolves.toHaveProperty("userId", userId);
-		});
-
-		test.each([
-			["a persistent key", { expires: null }],
-			["a primary key", { primary_key: true, expires: null }],
-			["a primary single-use key", { primary_key: true }],
-			["a single-use key with a password", { hashed_password: "hash" }],
-		])("refuses %s and keeps it", async (_, columns) => {
-			const { handler, userId } = await open();
-			const id = keyId("name", userId, "12345678");
-			sqlite.insertKey({ id, user_id: userId, expires: Date.now() + 60_000, ...columns });
-			const before = sqlite.keys();
-			await expect(handler.validate("12345678", userId)).rejects.toEqual(
-				tokenError("INVALID_TOKEN"),
-			);
-			expect(sqlite.keys()).toEqual(before);
 		});
 
 		test("takes a custom token of 255 characters, name included", async () => {
@@ -351,18 +302,6 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 				expect(sqlite.calls).toEqual([]);
 			},
 		);
-
-		test.each([
-			["a persistent key", { expires: null }],
-			["a primary key", { primary_key: true, expires: null }],
-			["a single-use key with a password", { hashed_password: "hash" }],
-		])("keeps %s of the same name", async (_, columns) => {
-			const { handler, userId } = await open();
-			const id = keyId("name", userId, "12345678");
-			sqlite.insertKey({ id, user_id: userId, expires: Date.now() + 60_000, ...columns });
-			await handler.invalidate("12345678", userId);
-			expect(sqlite.keys()).toHaveLength(1);
-		});
 	});
 
 	describe("invalidateAllUserTokens", () => {
@@ -431,22 +370,6 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId, defaultToken }) => {
 			});
 			for (let count = 0; count < 4; count++) await handler.issue(userId);
 			expect((await handler.getAllUserTokens(userId)).map(String)).toEqual(["a", "b", "c", "d"]);
-		});
-
-		test("lists no other key", async () => {
-			const { handler, userId } = await open();
-			const other = await sqlite.createUser("other");
-			const expires = Date.now() + 60_000;
-			sqlite.insertKey({ id: keyId("name", userId, "login"), user_id: userId });
-			sqlite.insertKey({
-				id: keyId("name", userId, "pass"),
-				user_id: userId,
-				expires,
-				hashed_password: "hash",
-			});
-			sqlite.insertKey({ id: keyId("name2", userId, "longer"), user_id: userId, expires });
-			sqlite.insertKey({ id: keyId("name", other, "other"), user_id: other, expires });
-			expect(await handler.getAllUserTokens(userId)).toEqual([]);
 		});
 
 		test.each([NOBODY, ...NOT_STRINGS, ...UNSTORABLE_STRINGS])("refuses %s", async (_, value) => {

@@ -72,19 +72,16 @@ describe.skipIf(url === "")("pg", () => {
 		for (const { run } of casesOf(false)) await run(toOwnHarness(db, ownStore));
 	});
 
-	test.each(["repeatable read", "serializable"])(
-		"one of ten wins, and nobody gets an error, where transactions are %s by default",
-		async (isolation) => {
-			const options = `-c default_transaction_isolation=${isolation.replace(" ", "\\ ")}`;
-			const db = await open({}, { options });
-			await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
-			for (let round = 0; round < 20; round++) {
-				await pg(db.pool).insert(key);
-				const calls = Array.from({ length: 10 }, () => pg(db.pool).consume(key.id));
-				expect((await Promise.all(calls)).filter((one) => one !== null)).toHaveLength(1);
-			}
-		},
-	);
+	test("one of ten wins, and nobody gets an error, where transactions are repeatable read by default", async () => {
+		const options = "-c default_transaction_isolation=repeatable\\ read";
+		const db = await open({}, { options });
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		for (let round = 0; round < 20; round++) {
+			await pg(db.pool).insert(key);
+			const calls = Array.from({ length: 10 }, () => pg(db.pool).consume(key.id));
+			expect((await Promise.all(calls)).filter((one) => one !== null)).toHaveLength(1);
+		}
+	});
 
 	test.each(["40001", "40P01"])(
 		"a statement that was rolled back is tried again, five times: %s",
