@@ -18,11 +18,11 @@ const name = fc
 	.filter((value) => !value.includes(":") && !value.includes("\0"));
 const value = fc.string({ unit: fc.constantFrom(...VISIBLE), minLength: 1, maxLength: 100 });
 
-describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
+describe.each(TOKEN_KINDS)("tokens of $kind", ({ make }) => {
 	const handlerOf = (name: string, value: string) =>
 		make(sqlite.auth, name, { expiresIn: 60, generate: () => value });
 
-	test("what is issued validates once, whatever the name and the value", async () => {
+	test("validate once with any name and value", async () => {
 		await fc.assert(
 			fc.asyncProperty(name, value, async (name, value) => {
 				const handler = handlerOf(name, value);
@@ -37,7 +37,7 @@ describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
 		);
 	});
 
-	test("a value with one character changed, added or dropped never validates", async () => {
+	test("never validate with changed, added or removed characters", async () => {
 		await fc.assert(
 			fc.asyncProperty(value, fc.nat(), fc.string(), fc.nat(1), async (value, at, insert, drop) => {
 				const position = at % (value.length + 1);
@@ -54,7 +54,7 @@ describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
 		);
 	});
 
-	test("two types never see each other's tokens", async () => {
+	test("stay invisible to handlers of another name", async () => {
 		await fc.assert(
 			fc.asyncProperty(name, name, value, async (first, second, value) => {
 				fc.pre(first !== second);

@@ -26,7 +26,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		return issued.map(String);
 	};
 
-	test("takes the last to be issued for the newest, in one millisecond or with the clock set back", async () => {
+	test("treats the last issued token as the newest, in one millisecond or after the clock is set back", async () => {
 		const user = await sqlite.createUser();
 		const handler = open(1);
 		for (const time of [NOW, NOW, NOW, NOW - 2000, NOW - 60_000]) {
@@ -39,14 +39,14 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		await expect(handler.validate(token, user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test("of 3 leaves the three newest", async () => {
+	test("of 3 keeps the three newest tokens", async () => {
 		const user = await sqlite.createUser();
 		const handler = open(3);
 		const issued = await issueMany(10, () => handler.issue(user));
 		expect((await handler.getAllUserTokens(user)).map(String)).toEqual(issued.slice(-3));
 	});
 
-	test("keeps a flood within the limit, and at least one of its tokens works", async () => {
+	test("limits concurrent issues, and at least one of their tokens works", async () => {
 		const user = await sqlite.createUser();
 		const handler = open(2);
 		const issued = await Promise.all(Array.from({ length: 30 }, () => handler.issue(user)));
@@ -56,7 +56,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		await expect(handler.validate(left[0] ?? "", user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test("counts no other user, no other type and no other key", async () => {
+	test("ignores other users, other names and other keys", async () => {
 		const [user, other] = [await sqlite.createUser(), await sqlite.createUser()];
 		await open(1).issue(other);
 		await make(sqlite.auth, "other", { expiresIn: 60 }).issue(user);
@@ -65,7 +65,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		expect(sqlite.keys()).toHaveLength(4);
 	});
 
-	test("deletes the oldest in whatever order the store lists them", async () => {
+	test("deletes the oldest tokens in any order of the list", async () => {
 		const user = await sqlite.createUser();
 		const insert = (token: string, expires: number) => {
 			sqlite.insertKey({ id: keyId("name", user, token), user_id: user, expires });
@@ -80,7 +80,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		expect(left.map(String)).toEqual(["newer", `${token}`]);
 	});
 
-	test("counts a token that lasts a minute longer as issued before, and a moment more as outlasting", async () => {
+	test("issues a token after one that expires up to a minute later, and ignores one that expires later still", async () => {
 		for (const [ahead, expected] of [
 			[59_999, 120_000],
 			[60_000, 60_000],
@@ -97,7 +97,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		}
 	});
 
-	test("leaves one of two tokens of machines whose clocks are a minute apart", async () => {
+	test("keeps one of two tokens from machines whose clocks differ by a minute", async () => {
 		const user = await sqlite.createUser();
 		const issued = await Promise.all(
 			[0, 60_000].map((ahead) => {
@@ -110,7 +110,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		expect(used.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
 	});
 
-	test("is not looked at where it is Infinity", async () => {
+	test("makes no extra call when it is Infinity", async () => {
 		const user = await sqlite.createUser();
 		sqlite.calls.length = 0;
 		await open(Infinity).issue(user);
@@ -134,7 +134,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		await expect(open(1).validate(first, user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test.each([0, -1, 1.5, Number.NaN])("may not be %d", (max) => {
+	test.each([0, -1, 1.5, Number.NaN])("cannot be %d", (max) => {
 		expect(() => open(max)).toThrow(
 			new RangeError(
 				"maxTokensPerUser must be a whole number from 1 to 9007199254740991, or Infinity",
@@ -142,7 +142,7 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		);
 	});
 
-	test("may not be of another type", () => {
+	test("cannot have another type", () => {
 		expect(() => open("1" as unknown as number)).toThrow(TypeError);
 	});
 });

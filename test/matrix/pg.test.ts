@@ -25,7 +25,7 @@ describe.skipIf(url === "")("pg", () => {
 		["a BigInt", BigInt],
 		["a number", Number],
 		["a string", String],
-	])("an expiry may come as %s", async (_type, parse) => {
+	])("an expiry can be %s", async (_type, parse) => {
 		const types = new postgres.TypeOverrides();
 		types.setTypeParser(postgres.types.builtins.INT8, parse as (text: string) => unknown);
 		const db = await open({}, { types });
@@ -38,7 +38,7 @@ describe.skipIf(url === "")("pg", () => {
 		}
 	});
 
-	test("statements are prepared under one name each, or not at all", async () => {
+	test("each statement is prepared under one name, or not at all", async () => {
 		const db = await open({}, { max: 1 });
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
 		await db.sql(`INSERT INTO ${db.ownTables.user} (id) VALUES (?)`, ["u"]);
@@ -72,7 +72,7 @@ describe.skipIf(url === "")("pg", () => {
 		for (const { run } of casesOf(false)) await run(toOwnHarness(db, ownStore));
 	});
 
-	test("one of ten wins, and nobody gets an error, where transactions are repeatable read by default", async () => {
+	test("one of ten concurrent calls wins without errors when transactions are repeatable read by default", async () => {
 		const options = "-c default_transaction_isolation=repeatable\\ read";
 		const db = await open({}, { options });
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
@@ -84,7 +84,7 @@ describe.skipIf(url === "")("pg", () => {
 	});
 
 	test.each(["40001", "40P01"])(
-		"a statement that was rolled back is tried again, five times: %s",
+		"a statement that PostgreSQL rolled back is retried five times: %s",
 		async (code) => {
 			let failures = 0;
 			const failing = (times: number) => {
@@ -104,7 +104,7 @@ describe.skipIf(url === "")("pg", () => {
 	);
 
 	test.each([undefined, "lost", new Error("lost")])(
-		"any other error passes through at once: %s",
+		"any other error reaches the caller without a retry: %s",
 		async (error) => {
 			const query = vi.fn(() => Promise.reject(error as Error));
 			await expect(pg({ query }).insert(key)).rejects.toBe(error);
@@ -112,7 +112,7 @@ describe.skipIf(url === "")("pg", () => {
 		},
 	);
 
-	test("in a transaction of the caller's, the first error comes out", async () => {
+	test("the first error reaches the caller in the caller's transaction", async () => {
 		const db = await open();
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
 		await pg(db.pool).insert(key);
@@ -128,7 +128,7 @@ describe.skipIf(url === "")("pg", () => {
 		client.release();
 	});
 
-	test("a user deleted while a token is issued is unknown", async () => {
+	test("a user who is deleted during issue is unknown", async () => {
 		const db = await open();
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
 		const other = await db.pool.connect();
@@ -141,7 +141,7 @@ describe.skipIf(url === "")("pg", () => {
 		await issued;
 	});
 
-	test("a column whose collation ignores case is compared letter for letter", async () => {
+	test("comparisons are exact on a column whose collation ignores case", async () => {
 		const db = await open();
 		await db.sql(
 			"CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
@@ -163,7 +163,7 @@ describe.skipIf(url === "")("pg", () => {
 		}
 	});
 
-	test("user ids may be of type UUID", async () => {
+	test("user IDs can have the type UUID", async () => {
 		const db = await open({ foreignKeys: false });
 		const userId = crypto.randomUUID();
 		await db.sql("ALTER TABLE auth_user ALTER COLUMN id TYPE UUID USING id::uuid");
@@ -179,7 +179,7 @@ describe.skipIf(url === "")("pg", () => {
 		}
 	});
 
-	test("each statement finds its rows by an index", async () => {
+	test("each statement uses an index", async () => {
 		const db = await open({}, { max: 1 });
 		await db.sql("INSERT INTO auth_user (id) SELECT 'u' || n FROM generate_series(1, 20000) n");
 		await db.sql(

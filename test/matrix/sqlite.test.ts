@@ -18,7 +18,7 @@ const SCHEMA = `
 	INSERT INTO auth_user VALUES ('u');
 `;
 
-test("a column whose collation ignores case is compared letter for letter", async () => {
+test("comparisons are exact on a column whose collation ignores case", async () => {
 	const db = new Libsql(":memory:");
 	db.exec(SCHEMA);
 	const store = betterSqlite3(db);
@@ -38,7 +38,7 @@ test("a column whose collation ignores case is compared letter for letter", asyn
 	db.close();
 });
 
-test("a store may be made before its tables, and outlives their change", async () => {
+test("a store works before its tables exist and after they change", async () => {
 	const db = new Libsql(":memory:");
 	const store = betterSqlite3(db);
 	db.exec(SCHEMA);
@@ -53,7 +53,7 @@ test("a store may be made before its tables, and outlives their change", async (
 	db.close();
 });
 
-test("an expiry may come as a BigInt", async () => {
+test("an expiry can be a BigInt", async () => {
 	const db = await openLibsql();
 	db.raw.defaultSafeIntegers(true);
 	await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
@@ -65,14 +65,14 @@ test("an expiry may come as a BigInt", async () => {
 	await db.close();
 });
 
-test("every case passes on tables of an app's own", async () => {
+test("every case passes on custom tables", async () => {
 	const db = await openLibsql();
 	const harness = toOwnHarness(db, db.createStore(OWN_TABLES));
 	for (const { run } of casesOf(false)) await run(harness);
 	await db.close();
 });
 
-test("each statement finds its rows by an index", async () => {
+test("each statement uses an index", async () => {
 	const db = await openLibsql();
 	const plans: string[] = [];
 	const explain = (sql: string, values: unknown[]): void => {

@@ -26,8 +26,8 @@ const outcome = async (promise: Promise<unknown>): Promise<string> => {
 	}
 };
 
-describe("the calls that each operation makes", () => {
-	test("are one for a token that does not exist", async () => {
+describe("a lookup", () => {
+	test("makes one call for an unknown token", async () => {
 		const { sqlite, handler } = await open();
 		await expect(handler.validate("unknown")).rejects.toEqual(tokenError("INVALID_TOKEN"));
 		await handler.invalidate("unknown");
@@ -36,7 +36,7 @@ describe("the calls that each operation makes", () => {
 });
 
 describe("a claim", () => {
-	test("is a single-use key of the token's user and expiry, under an id that no type can have", async () => {
+	test("is a single-use key with the token's user and expiry, and an ID that no token can have", async () => {
 		const seen: unknown[] = [];
 		const { sqlite, handler } = await open((adapter) =>
 			intercept(adapter, async (name, run) => {
@@ -51,7 +51,7 @@ describe("a claim", () => {
 		expect(sqlite.keys()).toEqual([]);
 	});
 
-	test("fits the column, however long the token", async () => {
+	test("fits the column for a token of any length", async () => {
 		const lengths: number[] = [];
 		const { sqlite } = await open((adapter) => ({
 			...adapter,
@@ -65,7 +65,7 @@ describe("a claim", () => {
 		expect(lengths).toEqual([255, 255]);
 	});
 
-	test("of a user who is deleted meanwhile makes the token invalid", async () => {
+	test("fails for a user deleted in the meantime, and the token is invalid", async () => {
 		const { sqlite, handler } = await open((adapter) =>
 			intercept(adapter, async (name, run) => {
 				const result = await run();
@@ -81,7 +81,7 @@ describe("a claim", () => {
 		expect(sqlite.keys()).toEqual([]);
 	});
 
-	test("gives the token that is stored when it is taken, not one that was read before", async () => {
+	test("returns the key as it is stored at the time of the claim", async () => {
 		// Between the two looks the token is used, and its value issued again to another user.
 		let looks = 0;
 		const { sqlite } = await open((adapter) =>
@@ -101,7 +101,7 @@ describe("a claim", () => {
 	});
 });
 
-describe("a fault of the database", () => {
+describe("a database fault", () => {
 	const OPERATIONS = {
 		issue: 1,
 		validate: 5,
@@ -141,9 +141,15 @@ describe("a fault of the database", () => {
 		return { calls, first, keys: keys.join("+"), retry };
 	};
 
-	test.each(Object.entries(OPERATIONS))("can meet %s at %i calls", async (operation, calls) => {
-		await expect(run(operation as Operation, -1, "before")).resolves.toHaveProperty("calls", calls);
-	});
+	test.each(Object.entries(OPERATIONS))(
+		"can happen in %s at %i calls",
+		async (operation, calls) => {
+			await expect(run(operation as Operation, -1, "before")).resolves.toHaveProperty(
+				"calls",
+				calls,
+			);
+		},
+	);
 
 	const others = Object.keys(OPERATIONS).filter((operation) => operation !== "validate");
 	const cases = others.flatMap((operation) =>
@@ -153,7 +159,7 @@ describe("a fault of the database", () => {
 	);
 
 	test.each(cases)(
-		"in %s, call %i, %s it takes effect, reaches the caller; a retry does the rest",
+		"in %s, call %i, %s it takes effect, reaches the caller, and a retry succeeds",
 		async (operation, call, when) => {
 			const { first, retry } = await run(operation as Operation, call, when);
 			expect(first).toBe("connection lost");
@@ -181,7 +187,7 @@ describe("a fault of the database", () => {
 		},
 	);
 
-	test("that is not an Error passes through as it is", async () => {
+	test("that is not an Error reaches the caller unchanged", async () => {
 		const { handler } = await open((adapter) =>
 			intercept(adapter, async (name, run) => {
 				// eslint-disable-next-line @typescript-eslint/only-throw-error
@@ -192,7 +198,7 @@ describe("a fault of the database", () => {
 		await expect(handler.issue("user")).rejects.toBe("a string");
 	});
 
-	test("passes through as the very error of the adapter", async () => {
+	test("reaches the caller as the same error object", async () => {
 		const error = new DatabaseError("disk full");
 		const { handler } = await open((adapter) =>
 			intercept(adapter, async (name, run) => {
@@ -229,20 +235,20 @@ describe("an error that an adapter does not translate", () => {
 		},
 	);
 
-	test("passes through with any other code", async () => {
+	test("reaches the caller unchanged with any other code", async () => {
 		const raw = Object.assign(new Error("deadlock"), { code: "40P01" });
 		const { handler } = await open(failing(raw));
 		await expect(handler.issue("user")).rejects.toBe(raw);
 	});
 
-	test("of an unknown user comes with its cause", async () => {
+	test("keeps its cause for an unknown user", async () => {
 		const { handler } = await open();
 		const error: unknown = await handler.issue("nobody").catch((e: unknown) => e);
 		expect(error).toHaveProperty("cause.message", "AUTH_INVALID_USER_ID");
 	});
 });
 
-test("an adapter is told to keep what it is asked for", async () => {
+test("the store tells the adapter to keep the key it reads", async () => {
 	const asked: boolean[] = [];
 	const { handler } = await open((adapter) => ({
 		...adapter,
@@ -260,7 +266,7 @@ describe("deleteExpiredUserTokens", () => {
 	const HOUR = 60 * 60 * 1000;
 	const NOW = 10 * HOUR;
 
-	test("deletes what has expired, and claims an hour later", async () => {
+	test("deletes expired tokens, and claims an hour after they expire", async () => {
 		vi.useFakeTimers({ now: NOW });
 		const { sqlite, handler } = await open();
 		await sqlite.createUser("other");
@@ -310,7 +316,7 @@ describe("many tokens of one user", () => {
 		return opened;
 	};
 
-	test("are revoked with at most 8 deletes under way at once", async () => {
+	test("are deleted with at most 8 deletes in flight", async () => {
 		let underWay = 0;
 		let most = 0;
 		const { sqlite, handler } = await openMany(
@@ -329,7 +335,7 @@ describe("many tokens of one user", () => {
 		expect(most).toBe(8);
 	});
 
-	test("are left where they are after a delete that failed, and nothing goes on behind the error", async () => {
+	test("remain after a failed delete, and no delete continues after the error", async () => {
 		let deletes = 0;
 		const { sqlite, handler } = await openMany(
 			(adapter) =>
@@ -349,7 +355,7 @@ describe("many tokens of one user", () => {
 	});
 });
 
-describe("what an adapter finds for an id or a user that differs in letter case", () => {
+describe("a key or user that an adapter finds under another letter case", () => {
 	// As under the default collations of MySQL and MariaDB.
 	const ignoringCase = (adapter: Adapter): Adapter => ({
 		...adapter,
@@ -359,7 +365,7 @@ describe("what an adapter finds for an id or a user that differs in letter case"
 		getKeysByUserId: (id) => adapter.getKeysByUserId(id.toLowerCase()),
 	});
 
-	test("is not what was asked for, and survives", async () => {
+	test("does not match, and stays stored", async () => {
 		const { sqlite, handler } = await open(ignoringCase);
 		sqlite.insertKey({ id: "name:abc", user_id: "user", expires: Date.now() + 60_000 });
 		await expect(handler.validate("ABC")).rejects.toEqual(tokenError("INVALID_TOKEN"));
