@@ -65,10 +65,21 @@ test("an expiry can be a BigInt", async () => {
 	await db.close();
 });
 
-test("every case passes on custom tables", async () => {
+test("every case passes on custom tables, named with their schema", async () => {
 	const db = await openLibsql();
-	const harness = toOwnHarness(db, db.createStore(OWN_TABLES));
-	for (const { run } of casesOf(false)) await run(harness);
+	const { user, key } = OWN_TABLES;
+	const store = db.createStore({ user: `main.${user}`, key: `main.${key}` });
+	for (const { run } of casesOf(false)) await run(toOwnHarness(db, store));
+	await db.close();
+});
+
+test("insert keeps the cause of a duplicate, and rethrows any other error", async () => {
+	const db = await openLibsql();
+	await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+	await db.nativeSource.insert(key);
+	await expect(db.nativeSource.insert(key)).rejects.toHaveProperty("cause.message");
+	await db.sql("DROP TABLE auth_key");
+	await expect(db.nativeSource.insert(key)).rejects.toThrow("no such table");
 	await db.close();
 });
 
