@@ -38,7 +38,7 @@ describe("the SQLite adapter under the tests", () => {
 		expect(passed).toHaveLength(41);
 	});
 
-	test("fails them when it is broken", async () => {
+	test("fails Lucia's tests when it is broken", async () => {
 		const broken = intercept(sqlite.adapter(LuciaError), async (name, run) =>
 			name === "deleteNonPrimaryKey" ? undefined : run(),
 		);

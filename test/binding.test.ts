@@ -51,7 +51,7 @@ describe.each([
 	["a link", links],
 	["a code", codes],
 ])("%s that is bound to a text", (_, open) => {
-	test("is read and validated with that text alone, and stays good without", async () => {
+	test("validates with that text only, and stays valid after a call without it", async () => {
 		const token = await open().issue(user, BOUND);
 		for (const options of [...OTHERS, ...NOT_STRINGS.map(([, boundTo]) => ({ boundTo }))]) {
 			const given = options as Options;
@@ -63,13 +63,13 @@ describe.each([
 		await expect(open().validate(token, BOUND)).rejects.toEqual(INVALID);
 	});
 
-	test("is not taken for an unbound one, nor an unbound one for it", async () => {
+	test("does not stand in for an unbound token, or the other way around", async () => {
 		const token = await open().issue(user);
 		await expect(open().validate(token, BOUND)).rejects.toEqual(INVALID);
 		await expect(open().validate(token, {})).resolves.toHaveProperty("userId", user);
 	});
 
-	test("is invalidated by its value with the text, and as a Token without", async () => {
+	test("can be invalidated by its value with the text, or as a Token without the text", async () => {
 		const token = await open().issue(user, BOUND);
 		for (const options of OTHERS) await open().invalidate(`${token}`, options);
 		expect(sqlite.keys()).toHaveLength(1);
@@ -88,7 +88,7 @@ describe.each([
 
 	test.each([
 		["the empty string", ""],
-		["a lone surrogate, which has no encoding of its own", "a\ud800"],
+		["a lone surrogate, which has no UTF-8 encoding", "a\ud800"],
 	])("refuses %s", async (_, boundTo) => {
 		await expect(open().issue(user, { boundTo })).rejects.toEqual(
 			new RangeError("boundTo must be a non-empty string without lone surrogates"),
@@ -104,7 +104,7 @@ describe.each([
 		},
 	);
 
-	test("needs a handler that hashes", async () => {
+	test("requires a handler that hashes tokens", async () => {
 		await expect(open("plain").issue(user, BOUND)).rejects.toEqual(
 			new TypeError('boundTo needs storeToken: "hashed"'),
 		);
@@ -114,7 +114,7 @@ describe.each([
 	});
 });
 
-test("a bound code with another text is a wrong try", async () => {
+test("a bound code with another text counts as an attempt", async () => {
 	const token = await codes("hashed", 2).issue(user, BOUND);
 	for (const options of [undefined, { boundTo: "other" }]) {
 		await expect(codes("hashed", 2).validate(token, options)).rejects.toEqual(INVALID);
@@ -122,7 +122,7 @@ test("a bound code with another text is a wrong try", async () => {
 	await expect(codes("hashed", 2).validate(token, BOUND)).rejects.toEqual(INVALID);
 });
 
-test("the text goes into the digest behind a NUL, and unbound digests are what they were", async () => {
+test("the digest includes the text after a NUL, and digests of unbound tokens do not change", async () => {
 	const [link, code] = [await links().issue(user, BOUND), await codes().issue(user, BOUND)];
 	const [plainLink, plainCode] = [await links().issue(user), await codes().issue(user)];
 	const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -142,7 +142,7 @@ test("the text goes into the digest behind a NUL, and unbound digests are what t
 	);
 });
 
-test("no two pairs of token and text meet", async () => {
+test("no two pairs of token and text share a digest", async () => {
 	const part = fc.string({
 		unit: fc.constantFrom("a", "b", "!", "\0"),
 		minLength: 1,

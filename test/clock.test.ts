@@ -10,7 +10,7 @@ describe("the clock", () => {
 		vi.useRealTimers();
 	});
 
-	test("lets a token expire one millisecond after its last", () => {
+	test("expires a token one millisecond after its last valid millisecond", () => {
 		expect(isExpired(1000, 999)).toBe(false);
 		expect(isExpired(1000, 1000)).toBe(false);
 		expect(isExpired(1000, 1001)).toBe(true);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { LuciaTokenError } from "../src/error.js";
 
 describe("LuciaTokenError", () => {
-	test("is an Error whose message is the code and whose name is its own", () => {
+	test("is an Error with its own name and the code as its message", () => {
 		const error = new LuciaTokenError("INVALID_TOKEN");
 		expect(error).toBeInstanceOf(Error);
 		expect(error.message).toBe("INVALID_TOKEN");
@@ -11,7 +11,7 @@ describe("LuciaTokenError", () => {
 		expect(error).not.toHaveProperty("cause");
 	});
 
-	test("keeps the error under it as its cause", () => {
+	test("keeps the original error as its cause", () => {
 		const cause = new Error("under it");
 		expect(new LuciaTokenError("DUPLICATE_TOKEN", { cause }).cause).toBe(cause);
 	});

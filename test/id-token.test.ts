@@ -10,7 +10,7 @@ beforeEach(() => {
 afterEach(() => sqlite.db.close());
 
 describe("an id token", () => {
-	test("identifies its user by itself", async () => {
+	test("identifies its user without a user ID", async () => {
 		const handler = idToken(sqlite.auth, "magic-link", { expiresIn: 60 });
 		const [alice, bob] = [await sqlite.createUser("alice"), await sqlite.createUser("bob")];
 		const [first, second] = [await handler.issue(alice), await handler.issue(bob)];
@@ -18,7 +18,7 @@ describe("an id token", () => {
 		await expect(handler.validate(`${first}`)).resolves.toHaveProperty("userId", alice);
 	});
 
-	test("is 43 letters and digits under the id NAME:TOKEN", async () => {
+	test("has 43 letters and digits, and the key ID NAME:TOKEN", async () => {
 		const token = await idToken(sqlite.auth, "magic-link", { expiresIn: 60 }).issue(
 			await sqlite.createUser("alice"),
 		);
@@ -28,7 +28,7 @@ describe("an id token", () => {
 		expect(token.key.providerUserId).toBe(`${token}`);
 	});
 
-	test("may hold the characters that separate the parts of an id", async () => {
+	test("can contain the characters that separate the parts of a key ID", async () => {
 		const values = [":", ".", "a:b", "alice.a", "::"].values();
 		const handler = idToken(sqlite.auth, "name", {
 			expiresIn: 60,
@@ -42,7 +42,7 @@ describe("an id token", () => {
 		}
 	});
 
-	test("is refused with its name before it, or a claim's colon", async () => {
+	test("is invalid with its name or the colon of a claim in front", async () => {
 		const handler = idToken(sqlite.auth, "name", { expiresIn: 60 });
 		const token = await handler.issue(await sqlite.createUser());
 		for (const value of [`name:${token}`, `:${token}`, `:name:${token}`]) {

@@ -26,7 +26,7 @@ describe.each(TOKEN_KINDS)(
 			generate: "generate must be a function",
 		};
 
-		test("ask for WebCrypto as a global, which Node 18 does not have", () => {
+		test("require a global WebCrypto, which Node 18 does not have", () => {
 			vi.stubGlobal("crypto", undefined);
 			onTestFinished(() => void vi.unstubAllGlobals());
 			expect(attempt("name", OPTIONS)).toThrow(
@@ -36,7 +36,7 @@ describe.each(TOKEN_KINDS)(
 			);
 		});
 
-		test.each(NOT_STRINGS)("refuse %s as the name", (_, name) => {
+		test.each(NOT_STRINGS)("reject %s as the name", (_, name) => {
 			expect(attempt(name, OPTIONS)).toThrow(new TypeError(expected.name));
 		});
 
@@ -47,11 +47,11 @@ describe.each(TOKEN_KINDS)(
 			["a NUL", "a\0b"],
 			["a lone surrogate", "a\ud800"],
 			["a name that leaves no room for a token", "a".repeat(maxNameLength + 1)],
-		])("refuse %s as the name", (_, name) => {
+		])("reject %s as the name", (_, name) => {
 			expect(attempt(name, { ...OPTIONS, length: 1 })).toThrow(new RangeError(expected.name));
 		});
 
-		test("take a name of any other characters, up to the longest", () => {
+		test("accept a name of any other characters, up to the maximum length", () => {
 			expect(attempt("E-Mail bestätigen 🔑 .%_'\"", OPTIONS)).not.toThrow();
 			expect(attempt("a".repeat(maxNameLength), { ...OPTIONS, length: 1 })).not.toThrow();
 		});
@@ -72,7 +72,7 @@ describe.each(TOKEN_KINDS)(
 			expect(attempt("name", { expiresIn })).toThrow(new TypeError(expected.expiresIn));
 		});
 
-		test("may lack expiresIn, which issue alone needs", async () => {
+		test("can omit expiresIn, which only issue needs", async () => {
 			const userId = await sqlite.createUser();
 			const token = await make(sqlite.auth, "name", OPTIONS).issue(userId);
 			for (const options of [undefined, {}, { expiresIn: undefined }]) {
@@ -90,7 +90,7 @@ describe.each(TOKEN_KINDS)(
 			await handler.deleteExpiredUserTokens(userId);
 		});
 
-		test("may say that a token expires a millisecond after it was issued", async () => {
+		test("accept a lifetime of one millisecond", async () => {
 			vi.useFakeTimers({ now: 1_000_000, toFake: ["Date"] });
 			onTestFinished(() => void vi.useRealTimers());
 			const userId = await sqlite.createUser();
@@ -102,14 +102,14 @@ describe.each(TOKEN_KINDS)(
 		});
 
 		test.each([-1, Number.NaN, Infinity, -Infinity, 100_000_000_001])(
-			"refuse an expiresIn of %d seconds",
+			"reject an expiresIn of %d seconds",
 			(expiresIn) => {
 				expect(attempt("name", { expiresIn })).toThrow(new RangeError(expected.expiresIn));
 			},
 		);
 
 		test.each([0, 0.001, 1, 60, 100_000_000_000])(
-			"take an expiresIn of %d seconds",
+			"accept an expiresIn of %d seconds",
 			async (expiresIn) => {
 				const userId = await sqlite.createUser();
 				const before = Date.now();
@@ -126,11 +126,11 @@ describe.each(TOKEN_KINDS)(
 			},
 		);
 
-		test.each([0, -1, 1.5, Number.NaN, Infinity, 1000])("refuse a length of %d", (length) => {
+		test.each([0, -1, 1.5, Number.NaN, Infinity, 1000])("reject a length of %d", (length) => {
 			expect(attempt("name", { ...OPTIONS, length })).toThrow(new RangeError(expected.length));
 		});
 
-		test("take any length that fits an id of 255 characters together with the name", async () => {
+		test("accept any length that fits in a key ID of 255 characters with the name", async () => {
 			const userId = await sqlite.createUser(kind.charAt(0));
 			for (const length of [1, 100, maxLength]) {
 				const token = await make(sqlite.auth, "name", { ...OPTIONS, length }).issue(userId);
@@ -140,17 +140,17 @@ describe.each(TOKEN_KINDS)(
 			expect(attempt("name", { ...OPTIONS, length: maxLength + 1 })).toThrow(RangeError);
 		});
 
-		test.each(except("a function", "undefined"))("refuse %s as generate", (_, generate) => {
+		test.each(except("a function", "undefined"))("reject %s as generate", (_, generate) => {
 			expect(attempt("name", { ...OPTIONS, generate })).toThrow(new TypeError(expected.generate));
 		});
 
-		test("take undefined for what is optional", async () => {
+		test("accept undefined for optional values", async () => {
 			const userId = await sqlite.createUser();
 			const options = { ...OPTIONS, length: undefined, generate: undefined };
 			expect(`${await make(sqlite.auth, "name", options).issue(userId)}`).toMatch(defaultToken);
 		});
 
-		test("are read once, when the handler is made, and left as they are", async () => {
+		test("are read once, when the handler is created, and never changed", async () => {
 			const userId = await sqlite.createUser();
 			const options = Object.freeze({ ...OPTIONS, length: 10 });
 			const copy: { expiresIn: number; length: number } = { ...options };

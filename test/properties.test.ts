@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { LuciaTokenError } from "../src/index.js";
 import { tokenError } from "./support/errors.js";
 import { TOKEN_KINDS } from "./support/handlers.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
@@ -19,11 +18,11 @@ const name = fc
 	.filter((value) => !value.includes(":") && !value.includes("\0"));
 const value = fc.string({ unit: fc.constantFrom(...VISIBLE), minLength: 1, maxLength: 100 });
 
-describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
+describe.each(TOKEN_KINDS)("tokens of $kind", ({ make }) => {
 	const handlerOf = (name: string, value: string) =>
 		make(sqlite.auth, name, { expiresIn: 60, generate: () => value });
 
-	test("what is issued validates once, whatever the name and the value", async () => {
+	test("validate once with any name and value", async () => {
 		await fc.assert(
 			fc.asyncProperty(name, value, async (name, value) => {
 				const handler = handlerOf(name, value);
@@ -38,7 +37,7 @@ describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
 		);
 	});
 
-	test("a value with one character changed, added or dropped never validates", async () => {
+	test("never validate with changed, added or removed characters", async () => {
 		await fc.assert(
 			fc.asyncProperty(value, fc.nat(), fc.string(), fc.nat(1), async (value, at, insert, drop) => {
 				const position = at % (value.length + 1);
@@ -55,7 +54,7 @@ describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
 		);
 	});
 
-	test("two types never see each other's tokens", async () => {
+	test("stay invisible to handlers of another name", async () => {
 		await fc.assert(
 			fc.asyncProperty(name, name, value, async (first, second, value) => {
 				fc.pre(first !== second);
@@ -70,37 +69,6 @@ describe.each(TOKEN_KINDS)("of $kind", ({ make }) => {
 				await handlerOf(first, value).validate(value, "user");
 			}),
 			{ numRuns: 300 },
-		);
-	});
-
-	test("anything at all as a token is invalid, and as a user id an unknown user", async () => {
-		const handler = make(sqlite.auth, "name", { expiresIn: 60 });
-		const anything = fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true });
-		await fc.assert(
-			fc.asyncProperty(anything, anything, async (token, userId) => {
-				const [first, second] = [token as string, userId as string];
-				await expect(handler.validate(first, second)).rejects.toEqual(tokenError("INVALID_TOKEN"));
-				await expect(handler.getToken(first, second)).rejects.toEqual(tokenError("INVALID_TOKEN"));
-				await expect(handler.issue(second)).rejects.toEqual(tokenError("INVALID_USER_ID"));
-				await handler.invalidate(first, second);
-				await handler.invalidateAllUserTokens(second);
-			}),
-			{ numRuns: 300 },
-		);
-	});
-
-	test("anything at all as an argument makes a handler or is a TypeError or a RangeError", () => {
-		const option = fc.anything();
-		fc.assert(
-			fc.property(option, option, option, option, (name, expiresIn, length, generate) => {
-				try {
-					make(sqlite.auth, name as string, { expiresIn, length, generate } as never);
-				} catch (error) {
-					expect([TypeError, RangeError]).toContain((error as Error).constructor);
-					expect(error).not.toBeInstanceOf(LuciaTokenError);
-				}
-			}),
-			{ numRuns: 1000 },
 		);
 	});
 });

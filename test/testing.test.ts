@@ -62,16 +62,16 @@ describe("the exported cases fail a store that", () => {
 			(store) => ({ deleteAllByUser: (user) => store.deleteAllByUser(user, "") }),
 		],
 		[
-			"sweeps what is good until now",
+			"deletes keys that expire now",
 			(store) => ({
 				deleteExpiredByUser: (user, prefix, now) =>
 					store.deleteExpiredByUser(user, prefix, now + 1),
 			}),
 		],
 		["never sweeps", () => ({ deleteExpired: async () => {} })],
-		["lets a duplicate pass", (store) => ({ insert: (key) => store.insert(key).catch(() => {}) })],
+		["ignores a duplicate", (store) => ({ insert: (key) => store.insert(key).catch(() => {}) })],
 		[
-			"passes a database's error on for a duplicate",
+			"throws the database's error for a duplicate",
 			(store) => ({
 				insert: (key) =>
 					store.insert(key).catch(() => {
@@ -80,7 +80,7 @@ describe("the exported cases fail a store that", () => {
 			}),
 		],
 		[
-			"tells the id in an error's cause",
+			"includes the ID in an error's cause",
 			(store) => ({
 				insert: (key) =>
 					store.insert(key).catch((error: LuciaTokenError) => {

@@ -135,7 +135,7 @@ describe.each(FRAMEWORKS)("the $name example", (framework) => {
 		);
 
 		it.each(["one browser", "two browsers"])(
-			"of two tabs in %s that press the button at once, one is in and the other sees the used page",
+			"one of two tabs in %s that press the button at once signs in, and the other shows the used page",
 			async (browsers) => {
 				for (let round = 0; round < 3; round++) {
 					const href = await link();

@@ -29,7 +29,7 @@ describe.skipIf(withoutChromium)(name, () => {
 		await page.getByRole("button", { name: "Send me a link" }).click();
 	};
 
-	describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
+	describe.each(["light", "dark"] as const)("in %s colors", (colorScheme) => {
 		it("goes through the full story", async () => {
 			const demo = await startDemo();
 			const page = await (await open({ colorScheme })).newPage();
@@ -334,7 +334,7 @@ describe.skipIf(withoutChromium)(name, () => {
 	});
 
 	it.each(["one browser", "two browsers"])(
-		"of two tabs in %s that press the button at once, one is in and the other sees the used page",
+		"one of two tabs in %s that press the button at once signs in, and the other shows the used page",
 		async (browsers) => {
 			const demo = await startDemo();
 			for (let round = 0; round < 5; round++) {

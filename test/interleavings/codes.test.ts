@@ -64,7 +64,7 @@ const bounded = (end: End, right: readonly string[], holders = 0): void => {
 
 const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 	[
-		"two wrong codes, the right one and the issue of another: each code has its own tries",
+		"each code has its own attempts: two wrong codes, the right one and the issue of another",
 		{
 			...codes,
 			operations: { wrong1: validate("X"), wrong2: validate("Y"), right: validate("OLD"), issue },
@@ -84,7 +84,7 @@ const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 		},
 	],
 	[
-		"the right code twice beside a wrong one: one wins, and an older code stays good",
+		"one of two right codes wins beside a wrong one, and an older code stays valid",
 		{
 			...codes,
 			rows: [old, { id: "code:user.OLDER", user_id: "user", expires: NOW + 20_000 }],
@@ -97,7 +97,7 @@ const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 		},
 	],
 	[
-		"a look at the right code among three wrong ones: no try is given away",
+		"getToken of the right code among three wrong ones gives no attempt away",
 		{
 			...codes,
 			operations: {
@@ -114,7 +114,7 @@ const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 		},
 	],
 	[
-		"one wrong code and looks at the right one: it stays good",
+		"a code stays valid after one wrong code and two calls of getToken",
 		{
 			...codes,
 			operations: { look1: look("OLD"), look2: look("OLD"), wrong: validate("X") },
@@ -125,7 +125,7 @@ const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 		},
 	],
 	[
-		"two wrong codes and the right one with a fault: the bound holds, and a fault costs one try at most",
+		"the limit holds for two wrong codes, the right one and a fault, which costs at most one attempt",
 		{
 			...codes,
 			operations: { wrong1: validate("X"), wrong2: validate("Y"), right: validate("OLD") },
@@ -137,7 +137,7 @@ const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 		},
 	],
 	[
-		"a wrong code and the right one beside a revocation, a sweep and the passing of time",
+		"a code stays revoked or expired: a wrong code, the right one, a revocation, a sweep and a clock tick",
 		{
 			...codes,
 			database: execute(users),
@@ -158,7 +158,7 @@ test.each(SCENARIOS)("%s", async (_, scenario) => {
 	expect(ends).toBeGreaterThan(50);
 });
 
-test("tries whose ids are not unique are found out", async () => {
+test("the exploration detects attempts whose IDs are not unique", async () => {
 	const run = execute(users);
 	const shared = explore({
 		...codes,

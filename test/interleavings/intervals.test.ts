@@ -41,7 +41,7 @@ const noted: Execute = (rows, name, [argument]) => {
 
 test.each<[string, Scenario]>([
 	[
-		"of three issues one succeeds",
+		"one of three issues succeeds",
 		{
 			...interval,
 			operations: { issue1: issue("A"), issue2: issue("B"), issue3: issue("C") },
@@ -52,7 +52,7 @@ test.each<[string, Scenario]>([
 		},
 	],
 	[
-		"of two issues beside a sweep, when the last was long ago, at most one succeeds, or else a third",
+		"one of two issues beside a sweep or a third one succeeds, long after the last",
 		{
 			...interval,
 			rows: [last(NOW - 2 * HOUR)],
@@ -64,7 +64,7 @@ test.each<[string, Scenario]>([
 		},
 	],
 	[
-		"of two issues beside a sweep, when a crash has left a claim, at most one succeeds",
+		"at most one of two issues beside a sweep succeeds after a crash left a claim",
 		{
 			...interval,
 			rows: [
@@ -78,7 +78,7 @@ test.each<[string, Scenario]>([
 		},
 	],
 	[
-		"two issues begin an interval apart, while time passes",
+		"two issues start an interval apart as time passes",
 		{
 			...interval,
 			database: noted,
@@ -99,7 +99,7 @@ test.each<[string, Scenario]>([
 		},
 	],
 	[
-		"of two issues with a fault at most one succeeds, and if so, no third",
+		"at most one of two issues with a fault succeeds, and then a third fails",
 		{
 			...interval,
 			operations: { issue1: issue("A"), issue2: issue("B") },

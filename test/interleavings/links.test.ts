@@ -44,9 +44,9 @@ const three: Scenario = {
 };
 
 test.each<[string, Scenario]>([
-	["of three validations one succeeds", three],
+	["one of three validations succeeds", three],
 	[
-		"of two validations beside a revoke-all and a sweep at most one succeeds, and none after the revoke-all",
+		"at most one of two validations beside a revoke-all and a sweep succeeds, and none after the revoke-all",
 		{
 			...link,
 			operations: { validate1: validate, validate2: validate, revokeAll, sweep },
@@ -54,7 +54,7 @@ test.each<[string, Scenario]>([
 		},
 	],
 	[
-		"of two validations with two faults, and a third after them, at most one succeeds",
+		"at most one of two validations with two faults and a third one succeeds",
 		{
 			...link,
 			operations: { validate1: validate, validate2: validate },
@@ -64,7 +64,7 @@ test.each<[string, Scenario]>([
 		},
 	],
 	[
-		"of two validations of an expired token beside a sweep, at most one learns that it has expired",
+		"at most one of two validations beside a sweep reports an expired token as expired",
 		{
 			...link,
 			rows: [{ id: ID, user_id: "user", expires: NOW - 1 }],
@@ -82,7 +82,7 @@ test.each<[string, Scenario]>([
 	expect(ends).toBeGreaterThan(50);
 });
 
-test("a consume without its second look, or without a unique id, is found out", async () => {
+test("the exploration detects a consume without its second read or without a unique ID", async () => {
 	const run = execute(link.users);
 	// The look behind the claim finds what the first one found.
 	const withoutSecondLook = explore({

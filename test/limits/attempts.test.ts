@@ -44,14 +44,14 @@ const guess = async (times: number, handler = open(), userId = user) => {
 
 const tries = () => sqlite.keys().filter(({ id }) => id.startsWith(":"));
 
-describe("the tries at a code", () => {
-	test("are five by default: the right one may be the fifth", async () => {
+describe("attempts at a code", () => {
+	test("are limited to five by default, and the fifth can succeed", async () => {
 		const token = await open().issue(user);
 		await guess(4);
 		await expect(open().validate(token, user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test("once wrong, make every code invalid that was outstanding, and no newer one", async () => {
+	test("invalidate every outstanding code when they run out, and no newer code", async () => {
 		const [first, second] = [await open().issue(user), await open().issue(user)];
 		await guess(5);
 		const third = await open().issue(user);
@@ -61,6 +61,7 @@ describe("the tries at a code", () => {
 			await expect(open().getToken(token, user)).rejects.toEqual(INVALID);
 		}
 		// Each of these was a wrong code to the third.
+		expect(tries()).toHaveLength(5 + 5 + 4);
 		await expect(open().validate(third, user)).resolves.toHaveProperty("userId", user);
 	});
 
@@ -69,7 +70,7 @@ describe("the tries at a code", () => {
 		["shorter", 1],
 		["longer", 3600],
 	])(
-		"of a new code that lasts %s are all there after mistakes at another",
+		"of a new code with a lifetime that is %s do not include attempts at another code",
 		async (_, expiresIn) => {
 			const old = await open().issue(user);
 			await guess(4);
@@ -82,7 +83,7 @@ describe("the tries at a code", () => {
 		},
 	);
 
-	test("are all there for a code that is issued again after it was used", async () => {
+	test("start again for a code that is issued again after it was consumed", async () => {
 		const handler = open({ generate: () => "same" });
 		for (let round = 0; round < 3; round++) {
 			vi.setSystemTime(NOW + round);
@@ -92,7 +93,7 @@ describe("the tries at a code", () => {
 		}
 	});
 
-	test("are not spent by mistakes at codes that have expired, nor where there is no code", async () => {
+	test("do not count wrong codes without an outstanding code", async () => {
 		await guess(9);
 		await open().issue(user);
 		await guess(4);
@@ -104,7 +105,7 @@ describe("the tries at a code", () => {
 		await expect(open().validate(token, user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test("do not keep an expired code from being EXPIRED_TOKEN, once, and it takes none", async () => {
+	test("do not hide EXPIRED_TOKEN, and an expired code does not count as an attempt", async () => {
 		const [first, second] = [await open().issue(user), await open().issue(user)];
 		await guess(5);
 		vi.setSystemTime(NOW + 60_001);
@@ -119,12 +120,13 @@ describe("the tries at a code", () => {
 		await expect(open().validate(fresh, user)).rejects.toEqual(INVALID);
 	});
 
-	test("are five of a thousand calls at once, each taken before its caller learns anything", async () => {
+	test("are limited to five among a thousand concurrent calls", async () => {
 		const token = await open({ generate: () => "right" }).issue(user);
 		const calls = Array.from({ length: 1000 }, (_, number) =>
 			open().getToken(`guess${number}`, user),
 		);
-		const results = await Promise.allSettled(calls);
+		// The right code finds no attempt left, either.
+		const results = await Promise.allSettled([...calls, open().getToken("right", user)]);
 		expect(results.filter(({ status }) => status === "fulfilled")).toEqual([]);
 		const ids = tries().map(({ id }) => id);
 		expect(ids.sort()).toEqual(
@@ -135,7 +137,7 @@ describe("the tries at a code", () => {
 		await expect(open().getToken(token, user)).rejects.toEqual(INVALID);
 	});
 
-	test("are not spent by the right code, however many calls bring it at once or again", async () => {
+	test("do not count the right code, even in concurrent or repeated calls", async () => {
 		const handler = open({ maxAttempts: 2 });
 		for (let round = 0; round < 20; round++) {
 			const token = await handler.issue(user);
@@ -149,7 +151,7 @@ describe("the tries at a code", () => {
 		}
 	});
 
-	test("are counted by user and by type", async () => {
+	test("count for each user and each name", async () => {
 		const other = await sqlite.createUser("other");
 		const alike = await sqlite.createUser("user. 1");
 		const second = passwordToken(sqlite.auth, "code2", { expiresIn: 60 });
@@ -168,7 +170,7 @@ describe("the tries at a code", () => {
 		await expect(second.validate(ours, user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test("are not spent by what can't be a code", async () => {
+	test("do not count values that cannot be a code", async () => {
 		const token = await open().issue(user);
 		for (const value of ["", "a b", "\0", null, {}, "x".repeat(300)]) {
 			await expect(open().validate(value as string, user)).rejects.toEqual(INVALID);
@@ -177,7 +179,7 @@ describe("the tries at a code", () => {
 		await open().validate(token, user);
 	});
 
-	test("are spent by getToken too, which gives back that of a right code and no other", async () => {
+	test("count wrong codes in getToken, and no right ones", async () => {
 		const handler = open({ maxAttempts: 2 });
 		const token = await handler.issue(user);
 		await expect(handler.getToken("wrong", user)).rejects.toEqual(INVALID);
@@ -189,7 +191,7 @@ describe("the tries at a code", () => {
 		expect(await handler.getAllUserTokens(user)).toEqual([]);
 	});
 
-	test("hold for handlers of one name with other options", async () => {
+	test("count for all handlers of one name, with any options", async () => {
 		const token = await open({ length: 12 }).issue(user);
 		const validator = open({ expiresIn: 0, length: 4, maxAttempts: 3 });
 		await guess(3, validator);
@@ -198,7 +200,7 @@ describe("the tries at a code", () => {
 		await expect(open().validate(token, user)).rejects.toEqual(INVALID);
 	});
 
-	test("expire with their code: a sweep clears them an hour later", async () => {
+	test("expire with their code, and deleteExpiredUserTokens deletes them an hour later", async () => {
 		await open().issue(user);
 		await guess(5);
 		vi.setSystemTime(NOW + 60_000 + HOUR);
@@ -210,16 +212,18 @@ describe("the tries at a code", () => {
 	});
 
 	test.each([60, 24 * 60 * 60])(
-		"that an earlier 2.0.0 has counted stay counted for the codes of their time alone: %d s",
+		"that an earlier 2.0.0 counted still count for codes of that time only: %d s",
 		async (expiresIn) => {
 			const handler = open({ expiresIn });
 			const token = await handler.issue(user);
 			vi.setSystemTime(NOW + 30_000);
+			const second = await handler.issue(user);
 			for (const number of [1, 2, 3]) {
 				const id = `:code:user. ${number}`;
 				sqlite.insertKey({ id, user_id: user, expires: NOW + 30_000 + 24 * HOUR });
 			}
 			await guess(2, handler);
+			await expect(handler.validate(second, user)).rejects.toEqual(INVALID);
 			await expect(handler.validate(token, user)).rejects.toEqual(INVALID);
 			vi.setSystemTime(NOW + 30_001);
 			const later = await handler.issue(user);
@@ -228,7 +232,7 @@ describe("the tries at a code", () => {
 		},
 	);
 
-	test("are without end where maxAttempts is Infinity, and leave no key behind", async () => {
+	test("are unlimited when maxAttempts is Infinity, and store no key", async () => {
 		const handler = open({ maxAttempts: Infinity });
 		const token = await handler.issue(user);
 		await guess(50, handler);
@@ -236,13 +240,13 @@ describe("the tries at a code", () => {
 		await expect(handler.validate(token, user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test.each([0, -1, 1.5, 1000, Number.NaN])("may not be %d", (maxAttempts) => {
+	test.each([0, -1, 1.5, 1000, Number.NaN])("cannot be %d", (maxAttempts) => {
 		expect(() => open({ maxAttempts })).toThrow(
 			new RangeError("maxAttempts must be a whole number from 1 to 999, or Infinity"),
 		);
 	});
 
-	test("fit the id of a key wherever a code does", async () => {
+	test("fit in a key ID whenever a code does", async () => {
 		const room = 255 - "code:.: 4294967295 999".length;
 		const longest = await sqlite.createUser("u".repeat(room + 1));
 		await expect(open({ length: 1 }).issue(longest)).rejects.toEqual(tokenError("INVALID_USER_ID"));
@@ -253,11 +257,11 @@ describe("the tries at a code", () => {
 	});
 });
 
-describe("a fault of the database while a code is tried", () => {
+describe("a database fault during an attempt", () => {
 	const CALLS = { right: 9, wrong: 2 };
 
 	test.each(["before", "after"] as const)(
-		"%s any call passes through, and costs the code no try but one whose insert it hid",
+		"%s any call reaches the caller, and costs an attempt only if it hides the insert or prevents the release",
 		async (when) => {
 			for (const [guessed, calls] of Object.entries(CALLS)) {
 				for (let at = 0; at < calls; at++) {
@@ -289,7 +293,7 @@ describe("a fault of the database while a code is tried", () => {
 });
 
 test.each(["getAllByUser", "consume"] as const)(
-	"a native store whose %s fails six times costs a code no try",
+	"a native store whose %s fails six times costs a code no attempt",
 	async (operation) => {
 		const store = betterSqlite3(sqlite.db);
 		let failures = 6;
@@ -310,8 +314,8 @@ test.each(["getAllByUser", "consume"] as const)(
 	},
 );
 
-describe("a fault of the database while a wrong code is tried at two codes", () => {
-	test("leaves the try that was taken: its code is known to be another", async () => {
+describe("a database fault during a wrong attempt with two codes outstanding", () => {
+	test("keeps the attempt that was counted", async () => {
 		const fault = createFault();
 		sqlite.db.close();
 		await start(fault.wrap);
@@ -326,7 +330,7 @@ describe("a fault of the database while a wrong code is tried at two codes", () 
 	});
 });
 
-test("no row of the library's own is a token to 1.0.2 or to 2.0", async () => {
+test("neither 1.0.2 nor 2.0 treats an internal row as a token", async () => {
 	const options = { expiresIn: 60, minInterval: 60 } as const;
 	const hashed = { storeToken: "hashed", secret: "s".repeat(32) } as const;
 	const { secret, ...hashedLink } = { ...options, ...hashed };

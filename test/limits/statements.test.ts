@@ -58,7 +58,7 @@ describe.each(STORES)("the statements of $name", ({ counts, source }) => {
 		return sqlite.calls.length;
 	};
 
-	test("are few for links and codes", async () => {
+	test("match the documented counts for links and codes", async () => {
 		const store = source();
 		const [link, code] = [
 			idToken(store, "link", { expiresIn: 60, generate: () => "link" }),
@@ -75,7 +75,7 @@ describe.each(STORES)("the statements of $name", ({ counts, source }) => {
 		expect(await counted(() => code.validate("right", user))).toBe(counts.right);
 	});
 
-	test("are as few for a user without a code, known or not, and write nothing", async () => {
+	test("are the same for known and unknown users without a code, and write nothing", async () => {
 		const store = source();
 		const code = passwordToken(store, "code");
 		const known = await counted(() => code.validate("wrong", user));
@@ -84,7 +84,7 @@ describe.each(STORES)("the statements of $name", ({ counts, source }) => {
 		expect(sqlite.keys()).toEqual([]);
 	});
 
-	test("are two more with minInterval, and on a native store never more", async () => {
+	test("match the documented counts with minInterval", async () => {
 		const link = idToken(source(), "link", { expiresIn: 60, minInterval: 60 });
 		expect(await counted(() => link.issue(user))).toBe(counts.issue + counts.first);
 		expect(await counted(() => link.issue(user))).toBe(counts.refused);

@@ -7,7 +7,7 @@ import type { Tables } from "../../src/stores/tables.js";
 
 const WRONG: readonly unknown[] = [undefined, null, "postgres://localhost", 1, {}, { query: 1 }];
 
-describe("a native store refuses what is not its driver's", () => {
+describe("a native store rejects anything but its driver", () => {
 	test.each(WRONG)("%o", (value) => {
 		expect(() => pg(value as never)).toThrow(new TypeError("pool must be a Pool of pg"));
 		expect(() => mysql2(value as never)).toThrow(
@@ -27,18 +27,18 @@ const STORES: readonly (readonly [string, (tables: Tables) => unknown])[] = [
 	["pg", (tables) => pg({ query: () => Promise.reject(new Error("asked")) }, { tables })],
 ];
 
-describe.each(STORES)("%s checks names of tables when it is made", (_name, create) => {
+describe.each(STORES)("%s checks table names when it is created", (_name, create) => {
 	test.each([
 		["auth_user", "auth_key"],
 		["user", "User-Token$"],
 		["auth.user", "auth.user_token"],
 		["Benutzer", "Schlüssel2"],
-	])("%s and %s are such", (user, key) => {
+	])("%s and %s are table names", (user, key) => {
 		create({ user, key });
 	});
 
 	test.each([null, "users", 1, {}, { user: "users" }, { user: "users", key: 1 }])(
-		"%o is no pair of names",
+		"%o is not a pair of names",
 		(tables) => {
 			const option = typeof tables === "object" && tables?.user ? "key" : "user";
 			const expected = expect(() => create(tables as never));
@@ -48,7 +48,7 @@ describe.each(STORES)("%s checks names of tables when it is made", (_name, creat
 	);
 
 	test.each(["", ".", "a.", ".a", "a.b.c", "a b", 'a"b', "a`b", "a;", "a\0", "a'", "a\\", "a\n"])(
-		"%j is no name",
+		"%j is not a name",
 		(name) => {
 			for (const table of ["user", "key"]) {
 				const expected = expect(() => create({ user: "a", key: "a", [table]: name }));

@@ -223,7 +223,7 @@ const GENERATIONS: Readonly<Record<string, (one: Case, opened: Opened) => Promis
 const LIVE = { expiresIn: 60 };
 
 describe("docs/lucia-2-and-3.md", () => {
-	test("has no block but those that are run below", () => {
+	test("has no code block that does not run below", () => {
 		const languages = (text: string) =>
 			[...text.matchAll(/^```(.+)$/gm)].map(([, language]) => language);
 		const expected: [string, string[]][] = [
@@ -278,7 +278,7 @@ for (const one of CASES) {
 				expect(await rows()).toEqual([]);
 			});
 
-			test("the page's code signs nobody in by another link", async () => {
+			test("the page's code rejects another link", async () => {
 				const code = blockOf(name, "ts");
 				const broken = code.replace("validate(value)", "validate(`${value}x`)");
 				expect(broken).not.toBe(code);
@@ -300,7 +300,7 @@ for (const one of CASES) {
 				}
 			});
 
-			test("a user that there is not gets no token, and a deleted one's are gone", async () => {
+			test("an unknown user gets no token, and a deleted user has none", async () => {
 				const link = idToken(store, "link", LIVE);
 				await expect(link.issue("nobody")).rejects.toEqual(tokenError("INVALID_USER_ID"));
 				const userId = await lucia.createUser();

@@ -49,7 +49,7 @@ describe.skipIf(url === "").each(["utf8mb4_unicode_ci", "utf8mb4_bin"])(
 );
 
 describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
-	test.each(SOURCES)("latin1 columns hold what they can: %s", async (source) => {
+	test.each(SOURCES)("latin1 columns work for the characters they support: %s", async (source) => {
 		const db = await open({ collation: "latin1_swedish_ci" });
 		const handler = idToken(db[source], "né", { expiresIn: 60, generate: () => "Token" });
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["ü"]);
@@ -75,7 +75,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 	});
 
 	test.each(["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"])(
-		"at most one of ten wins where transactions are %s by default",
+		"at most one of ten concurrent calls wins when transactions are %s by default",
 		async (isolation) => {
 			const db = await open();
 			const pool: Mysql2Pool = {
@@ -99,7 +99,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 	);
 
 	test.each(["READ-COMMITTED", "REPEATABLE-READ"])(
-		"a user deleted while a token is issued is unknown: %s",
+		"a user who is deleted during issue is unknown: %s",
 		async (isolation) => {
 			const db = await open();
 			await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
@@ -116,7 +116,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 	);
 
 	test.each(["user_id = 'v'", "expires = 1"])(
-		"a key that was stored in place of the one read is not consumed: %s",
+		"consume leaves a key that replaced the one it read: %s",
 		async (change) => {
 			const db = await open();
 			await db.sql("INSERT INTO auth_user (id) VALUES ('u'), ('v')");
@@ -133,7 +133,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		},
 	);
 
-	test("as on MySQL, one of many calls wins, by the count of deleted rows", async () => {
+	test("one of many concurrent calls wins by the count of deleted rows, as on MySQL", async () => {
 		const db = await open();
 		await db.sql("INSERT INTO auth_user (id) VALUES ('u')");
 		const statements: string[] = [];
@@ -152,7 +152,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		expect(statements.filter((sql) => sql.includes("RETURNING"))).toEqual([]);
 	});
 
-	test("as on MySQL, it does all that a store does", async () => {
+	test("every case passes with the statements for MySQL", async () => {
 		const db = await open();
 		const store = mysql2({
 			execute: async (sql, values) =>
@@ -161,7 +161,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		for (const { run } of keyStoreCases) await run(toHarness(db, store));
 	});
 
-	test("asks which server it is again where the question has failed", async () => {
+	test("the store asks for the server version again after a failure", async () => {
 		const db = await open();
 		await db.sql("INSERT INTO auth_user (id) VALUES ('u')");
 		let fails = true;
@@ -177,7 +177,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		expect(await store.consume(key.id)).toEqual(key);
 	});
 
-	test("a statement that was rolled back by a deadlock is tried again, five times", async () => {
+	test("a statement that a deadlock rolled back is retried five times", async () => {
 		let deadlocks = 0;
 		const deadlock = (times: number) => {
 			deadlocks = 0;
@@ -193,7 +193,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		await expect(deadlock(6).insert(key)).rejects.toThrow("Deadlock");
 	});
 
-	test("in a transaction of the caller's, a deadlock comes out", async () => {
+	test("a deadlock reaches the caller in the caller's transaction", async () => {
 		const db = await open();
 		await db.sql("INSERT INTO auth_user (id) VALUES ('u'), ('v')");
 		await mysql2(db.pool).insert(key);
@@ -213,7 +213,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		for (const connection of [one, other]) connection.release();
 	});
 
-	test("one of ten wins where a changed row is an error in a snapshot", async () => {
+	test("one of ten concurrent calls wins when a changed row is an error in a snapshot", async () => {
 		const db = await open({}, { connectionLimit: 11 });
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
 		const connections = await Promise.all(
@@ -231,7 +231,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		for (const connection of connections) connection.release();
 	});
 
-	test("each statement finds its rows by an index", async () => {
+	test("each statement uses an index", async () => {
 		const db = await open();
 		const rows = Array.from({ length: 2000 }, (_, n) => n);
 		await db.sql("INSERT INTO auth_user (id) VALUES ?", [rows.map((n) => [`u${n}`])]);

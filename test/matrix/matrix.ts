@@ -31,9 +31,9 @@ export const matrix = (
 			const source = db.createStore(OWN_TABLES);
 			return { ...toOwnHarness(db, source), source, close: () => db.close() };
 		};
-		behaviour("nativeSource on tables of an app's own", openOwn, false);
+		behaviour("nativeSource on custom tables", openOwn, false);
 
-		test("tables of an app's own may be named with their schema", async () => {
+		test("custom tables can be named with their schema", async () => {
 			const db = await open();
 			try {
 				const { user, key } = OWN_TABLES;
@@ -54,7 +54,7 @@ export const matrix = (
 			});
 			afterAll(() => db.close());
 
-			test("store the same rows, and either takes what the other stored", async () => {
+			test("store the same rows, and each reads the other's keys", async () => {
 				const id = "n:a";
 				const rows: unknown[] = [];
 				for (const [one, other] of [
@@ -69,7 +69,7 @@ export const matrix = (
 				expect(rows[0]).toEqual(rows[1]);
 			});
 
-			test.each(SOURCES)("tokens that 1.0.2 issued stay good: %s", async (source) => {
+			test.each(SOURCES)("tokens issued by 1.0.2 stay valid: %s", async (source) => {
 				const options = { expiresIn: 60 };
 				// It has a Lucia of its own, whose type is another.
 				const auth = db.defaultSource as never;
@@ -82,7 +82,7 @@ export const matrix = (
 				expect((await codes.validate(`${code}`, "u")).userId).toBe("u");
 			});
 
-			test("the native store takes one statement for each operation", async () => {
+			test("the native store runs one statement for each operation", async () => {
 				const store = db.nativeSource;
 				const count = async (run: Promise<unknown>): Promise<number> => {
 					await run.catch(() => undefined);
@@ -111,7 +111,7 @@ export const matrix = (
 			});
 		});
 
-		test.each(SOURCES)("an error of the database passes through: %s", async (source) => {
+		test.each(SOURCES)("a database error reaches the caller: %s", async (source) => {
 			const db = await open();
 			try {
 				const store = toStore(db[source]);
@@ -139,7 +139,7 @@ export const matrix = (
 			}
 		});
 
-		test("without foreign keys, the native store still tells an unknown user", async () => {
+		test("the native store detects an unknown user without foreign keys", async () => {
 			const db = await open({ foreignKeys: false });
 			try {
 				const handler = idToken(db.nativeSource, "n", { expiresIn: 60 });

@@ -65,7 +65,7 @@ describe.skipIf(!isInstalled("kysely") || !isInstalled("better-sqlite3"))("Kysel
 
 // Prisma tells the arguments where they do not fit the schema, and PostgreSQL the row that it refuses.
 const tellsNoToken = (open: () => Promise<PrismaDatabase>, check?: string): void => {
-	test("an error of Prisma tells its code and no token", async () => {
+	test("a Prisma error includes its code and no token", async () => {
 		const database = await open();
 		const contender = await openPrisma(Promise.resolve(database));
 		const { store } = contender;

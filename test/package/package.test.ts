@@ -50,7 +50,7 @@ describe("the packed package", () => {
 		);
 	});
 
-	test("compiles and runs without Lucia, and installs nothing else", async () => {
+	test("compiles and runs without Lucia, and installs no other package", async () => {
 		const cwd = await install("without-lucia", []);
 		const { stdout } = await run("npm", ["ls", "--all", "--parseable"], { cwd });
 		expect(stdout.trim().split("\n")).toHaveLength(2);
@@ -60,7 +60,7 @@ describe("the packed package", () => {
 		);
 	});
 
-	test("has types for those who resolve modules as Node 10 did, as 1.0.2 had", async () => {
+	test("has types for module resolution as in Node 10, as 1.0.2 had", async () => {
 		const cwd = join(packed.folder, "with-lucia");
 		await writeFile(
 			join(cwd, "node10.ts"),
@@ -80,7 +80,7 @@ describe("the packed package", () => {
 		expect(stdout).toBe("");
 	});
 
-	test("holds what is built, what is to be read, and nothing else", async () => {
+	test("contains the build, the documentation and nothing else", async () => {
 		const { stdout } = await run("tar", ["-tzf", packed.tarball]);
 		const files = stdout.trim().split("\n").sort();
 		expect(files.filter((file) => !/^package\/(dist|docs)\//.test(file))).toEqual([

@@ -24,7 +24,7 @@ const start = async ({ store, open }: Contender<Shared>) => {
 const count = (outcomes: readonly string[], outcome: string): number =>
 	outcomes.filter((one) => one === outcome).length;
 
-describe("60 wrong codes and the right one at once, from four processes, meet five tries", () => {
+describe("four processes with 60 wrong codes and the right one get five attempts", () => {
 	for (const contender of SHARED) {
 		test.skipIf(!contender.isThere)(contender.name, async () => {
 			const { db, racers } = await start(contender);
@@ -69,7 +69,7 @@ describe("60 wrong codes and the right one at once, from four processes, meet fi
 	}
 });
 
-describe("of 40 issues at once, from four processes, minInterval lets one through", () => {
+describe("minInterval allows one of 40 concurrent issues from four processes", () => {
 	for (const contender of SHARED) {
 		test.skipIf(!contender.isThere)(contender.name, async () => {
 			const { db, racers } = await start(contender);

@@ -89,7 +89,7 @@ const expectDoubleSpending = ({ tally }: { tally: Tally }): void => {
 	expect(() => expectExactlyOnce(tally)).toThrow();
 };
 
-describe("in one process, each token is used once by 20 calls at once", () => {
+describe("20 concurrent calls in one process consume each token once", () => {
 	for (const contender of SHARED) {
 		test.skipIf(!contender.isThere)(`1,000 tokens: ${contender.name}`, async () => {
 			const race = await inOneProcess(contender, current.idToken, 1000);
@@ -106,7 +106,7 @@ describe("in one process, each token is used once by 20 calls at once", () => {
 	}
 });
 
-describe("across four processes, each token is used once", () => {
+describe("four processes consume each token once", () => {
 	for (const contender of SHARED) {
 		test.skipIf(!contender.isThere)(`2,000 tokens: ${contender.name}`, async () => {
 			const race = await acrossProcesses(contender, "current", 2000);

@@ -86,7 +86,7 @@ describe.each(DATABASES)(
 		);
 
 		test.skipIf(!isThere)(
-			"the native store lists, sweeps and revokes them in a statement each",
+			"the native store lists, sweeps and revokes them with one statement each",
 			async () => {
 				const db = await openFull();
 				const handler = idToken(db.nativeSource, NAME, options);

@@ -31,7 +31,7 @@ const stored = (prefix: string): string => {
 };
 
 describe("a hashed id token", () => {
-	test("is stored as its SHA-256 alone", async () => {
+	test("is stored only as its SHA-256 digest", async () => {
 		const token = await links().issue(user);
 		const digest = createHash("sha256").update(`${token}`).digest("hex");
 		expect(stored("link:")).toBe(`sha256 ${digest}`);
@@ -39,7 +39,7 @@ describe("a hashed id token", () => {
 		expect(token.key.providerUserId).toBe(`sha256 ${digest}`);
 	});
 
-	test("is looked at, validated once and invalidated by its value", async () => {
+	test("can be read, validated once and invalidated by its value", async () => {
 		const [first, second] = [await links().issue(user), await links().issue(user)];
 		await expect(links().getToken(`${first}`)).resolves.toHaveProperty("userId", user);
 		const validated = await links().validate(`${first}`);
@@ -49,7 +49,7 @@ describe("a hashed id token", () => {
 		expect(sqlite.keys()).toEqual([]);
 	});
 
-	test("is listed by its digest, which invalidates it and validates nothing", async () => {
+	test("is listed by its digest, which can invalidate it and never validates", async () => {
 		for (const identify of [String, (token: Token) => token]) {
 			await links().issue(user);
 			const [listed] = await links().getAllUserTokens(user);
@@ -98,12 +98,15 @@ describe("a hashed id token", () => {
 		await expect(links().validate(token)).resolves.toHaveProperty("userId", user);
 	});
 
-	test.each([1, 8, 18])("is refused with a length of %d when the handler is made", (length) => {
-		expect(() => links({ length })).toThrow(
-			new RangeError("length must be a whole number from 19 to 255"),
-		);
-		expect(() => links({ length: 19 })).not.toThrow();
-	});
+	test.each([1, 8, 18])(
+		"requires a longer length than %d when the handler is created",
+		(length) => {
+			expect(() => links({ length })).toThrow(
+				new RangeError("length must be a whole number from 19 to 255"),
+			);
+			expect(() => links({ length: 19 })).not.toThrow();
+		},
+	);
 
 	test.each([
 		"12345678",
@@ -131,13 +134,13 @@ describe("a hashed id token", () => {
 		await expect(handler.validate(value)).resolves.toHaveProperty("userId", user);
 	});
 
-	test("is drawn again where chance has made it of few different characters", async () => {
+	test("is generated again if it has too few different characters", async () => {
 		const draws = ["1".repeat(21), "V1StGXR8_Z5jdHi6B-myT"].values();
 		const handler = links({ generate: () => String(draws.next().value) });
 		expect(`${await handler.issue(user)}`).toBe("V1StGXR8_Z5jdHi6B-myT");
 	});
 
-	test("is never refused where the library makes it", async () => {
+	test("always has enough entropy from the default generator", async () => {
 		// Of digits alone, as 19 of 62 characters can be.
 		const fill = vi.spyOn(crypto, "getRandomValues");
 		fill.mockImplementation((bytes) => {
@@ -155,7 +158,7 @@ describe("a hashed id token", () => {
 		expect(sqlite.keys().map(({ id }) => id)).toContain(`link:sha256 ${digest}`);
 	});
 
-	test("leaves room for its digest in the name", () => {
+	test("limits the length of the name to leave room for its digest", () => {
 		const make = (length: number) => () =>
 			idToken(sqlite.auth, "n".repeat(length), { expiresIn: 60, storeToken: "hashed" });
 		expect(make(183)).not.toThrow();
@@ -164,14 +167,14 @@ describe("a hashed id token", () => {
 });
 
 describe("a hashed password token", () => {
-	test("is stored as its HMAC-SHA-256 with its name and its user", async () => {
+	test("is stored as an HMAC-SHA-256 of its name, user and value", async () => {
 		const token = await codes().issue(user);
 		const digest = createHmac("sha256", SECRET).update(`code:user.\0${token}`).digest("hex");
 		expect(stored("code:user.")).toBe(`hmac-sha256 ${digest}`);
 		expect(`${token}`).toMatch(/^[0-9]{8}$/);
 	});
 
-	test("is looked at, validated once and invalidated by its value", async () => {
+	test("can be read, validated once and invalidated by its value", async () => {
 		const [first, second] = [await codes().issue(user), await codes().issue(user)];
 		await codes().getToken(`${first}`, user);
 		await expect(codes().validate(`${first}`, user)).resolves.toHaveProperty("userId", user);
@@ -182,7 +185,7 @@ describe("a hashed password token", () => {
 		expect(await codes().getAllUserTokens(user)).toEqual([]);
 	});
 
-	test("is of no use under another secret, name or user", async () => {
+	test("is invalid with another secret, name or user", async () => {
 		const other = await sqlite.createUser("other");
 		const token = await codes().issue(user);
 		const digest = stored("code:user.");
@@ -200,7 +203,7 @@ describe("a hashed password token", () => {
 		await expect(codes().validate(token, user)).resolves.toHaveProperty("userId", user);
 	});
 
-	test("differs for users and tokens that make the same text", async () => {
+	test("has another digest for a user and a token that join to the same text", async () => {
 		const handler = (value: string) =>
 			passwordToken(sqlite.auth, "code", {
 				expiresIn: 60,
@@ -217,12 +220,12 @@ describe("a hashed password token", () => {
 		await expect(handler("").validate("b.c", a)).resolves.toHaveProperty("userId", a);
 	});
 
-	test("leaves room for its digest in the name", () => {
+	test("limits the length of the name to leave room for its digest", () => {
 		expect(() => codes(SECRET, "n".repeat(176))).not.toThrow();
 		expect(() => codes(SECRET, "n".repeat(177))).toThrow(/^name must be a string of 1 to 176 /);
 	});
 
-	test("is needed by as many tries as a plain one", async () => {
+	test("allows as many attempts as a plain one", async () => {
 		const token = await codes().issue(user);
 		for (let count = 0; count < 5; count++) {
 			await expect(codes().validate("00000000", user)).rejects.toEqual(INVALID);
@@ -235,12 +238,12 @@ describe("storeToken and secret", () => {
 	const attempt = (make: typeof idToken | typeof passwordToken, options: object) => () =>
 		make(sqlite.auth, "name", { expiresIn: 60, ...options });
 
-	test.each([idToken, passwordToken])("may be left out, for plain tokens", (make) => {
+	test.each([idToken, passwordToken])("are optional, and the default is plain", (make) => {
 		expect(attempt(make, {})).not.toThrow();
 		expect(attempt(make, { storeToken: "plain" })).not.toThrow();
 	});
 
-	test.each([idToken, passwordToken])("are refused in any other form", (make) => {
+	test.each([idToken, passwordToken])("reject any other value", (make) => {
 		const message = 'storeToken must be "plain" or "hashed"';
 		for (const storeToken of ["", "hash", "Hashed"]) {
 			expect(attempt(make, { storeToken })).toThrow(new RangeError(message));
@@ -250,7 +253,7 @@ describe("storeToken and secret", () => {
 		}
 	});
 
-	test("go together for password tokens", () => {
+	test("require each other for password tokens", () => {
 		const message = "secret must be a string of 32 characters or more";
 		const hashed = { storeToken: "hashed" };
 		expect(attempt(passwordToken, hashed)).toThrow(new TypeError(message));

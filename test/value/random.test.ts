@@ -47,14 +47,14 @@ describe("generateRandomString", () => {
 		}
 	});
 
-	test("never repeats itself", () => {
+	test("never returns the same string twice", () => {
 		const drawn = Array.from({ length: 10_000 }, () =>
 			generateRandomString(43, LETTERS_AND_DIGITS),
 		);
 		expect(new Set(drawn).size).toBe(drawn.length);
 	});
 
-	test("drops the bytes that would favour the first characters, and uses each other byte once", () => {
+	test("drops bytes that would favor the first characters, and uses every other byte once", () => {
 		const getRandomValues = vi.spyOn(crypto, "getRandomValues");
 		getRandomValues.mockImplementation((bytes) => {
 			const array = bytes as unknown as Uint8Array;

@@ -1,0 +1,212 @@
+import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
+import { luciaStore } from "../../src/stores/lucia.js";
+import { pg, type PgOptions, type PgPool } from "../../src/stores/pg.js";
+import { toHarness, toOwnHarness } from "../support/database.js";
+import { openPostgres, OWN_TABLES, postgres } from "../support/databases.js";
+import { tokenError } from "../support/errors.js";
+import { casesOf } from "./behaviour.js";
+
+const url = inject("postgres");
+const LATER = 4_000_000_000_000;
+
+type Rest = Parameters<typeof openPostgres> extends [string, ...infer Options] ? Options : never;
+
+// Dropped at the end of its test, whether or not it passes.
+const open: (...options: Rest) => ReturnType<typeof openPostgres> = async (...options) => {
+	const db = await openPostgres(url, ...options);
+	onTestFinished(() => db.close());
+	return db;
+};
+
+describe.skipIf(url === "")("pg", () => {
+	const key = { id: "n:a", userId: "u", expires: LATER };
+
+	test.each([
+		["a BigInt", BigInt],
+		["a number", Number],
+		["a string", String],
+	])("an expiry can be %s", async (_type, parse) => {
+		const types = new postgres.TypeOverrides();
+		types.setTypeParser(postgres.types.builtins.INT8, parse as (text: string) => unknown);
+		const db = await open({}, { types });
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		for (const store of [pg(db.pool), luciaStore(db.defaultSource as never)]) {
+			await store.insert(key);
+			expect(await store.get(key.id)).toEqual(key);
+			expect(await store.getAllByUser("u", "n:")).toEqual([key]);
+			expect(await store.consume(key.id)).toEqual(key);
+		}
+	});
+
+	test("each statement is prepared under one name, or not at all", async () => {
+		const db = await open({}, { max: 1 });
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		await db.sql(`INSERT INTO ${db.ownTables.user} (id) VALUES (?)`, ["u"]);
+		const prepared = () => db.sql("SELECT name FROM pg_prepared_statements ORDER BY name");
+		const useAll = async (pool: PgPool, options?: PgOptions): Promise<void> => {
+			const store = pg(pool, options);
+			await store.insert(key);
+			await store.get(key.id);
+			await store.consume(key.id);
+			await store.getAllByUser("u", "n:");
+			await store.deleteAllByUser("u", "n:");
+			await store.deleteExpiredByUser("u", "n:", 0);
+			await store.deleteExpired?.("n:", 0);
+		};
+		await useAll(db.pool, { prepare: false });
+		expect(await prepared()).toEqual([]);
+		await useAll(db.pool);
+		await useAll(db.pool);
+		expect(await prepared()).toHaveLength(7);
+		await useAll(db.pool, { tables: OWN_TABLES });
+		await useAll(db.pool);
+		expect(await prepared()).toHaveLength(14);
+	});
+
+	test("every case passes without prepared statements", async () => {
+		const db = await open();
+		const { pool } = db;
+		const store = pg(pool, { prepare: false });
+		for (const { run } of casesOf(true)) await run(toHarness(db, store));
+		const ownStore = pg(pool, { prepare: false, tables: OWN_TABLES });
+		for (const { run } of casesOf(false)) await run(toOwnHarness(db, ownStore));
+	});
+
+	test("one of ten concurrent calls wins without errors when transactions are repeatable read by default", async () => {
+		const options = "-c default_transaction_isolation=repeatable\\ read";
+		const db = await open({}, { options });
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		for (let round = 0; round < 20; round++) {
+			await pg(db.pool).insert(key);
+			const calls = Array.from({ length: 10 }, () => pg(db.pool).consume(key.id));
+			expect((await Promise.all(calls)).filter((one) => one !== null)).toHaveLength(1);
+		}
+	});
+
+	test.each(["40001", "40P01"])(
+		"a statement that PostgreSQL rolled back is retried five times: %s",
+		async (code) => {
+			let failures = 0;
+			const failing = (times: number) => {
+				failures = 0;
+				return pg({
+					query: async () => {
+						if (failures++ < times) throw Object.assign(new Error("rolled back"), { code });
+						return { rows: [], rowCount: 1 };
+					},
+				});
+			};
+			await failing(5).insert(key);
+			expect(failures).toBe(6);
+			await expect(failing(6).insert(key)).rejects.toThrow("rolled back");
+			expect(failures).toBe(6);
+		},
+	);
+
+	test.each([undefined, "lost", new Error("lost")])(
+		"any other error reaches the caller without a retry: %s",
+		async (error) => {
+			const query = vi.fn(() => Promise.reject(error as Error));
+			await expect(pg({ query }).insert(key)).rejects.toBe(error);
+			expect(query).toHaveBeenCalledOnce();
+		},
+	);
+
+	test("the first error reaches the caller in the caller's transaction", async () => {
+		const db = await open();
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		await pg(db.pool).insert(key);
+		const client = await db.pool.connect();
+		await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+		expect(await pg(client).get(key.id)).toEqual(key);
+		expect(await pg(db.pool).consume(key.id)).toEqual(key);
+		await expect(pg(client).consume(key.id)).rejects.toHaveProperty("code", "40001");
+		// After the caller's own failure it is the caller's error, too.
+		await expect(pg(client).get(key.id)).rejects.toHaveProperty("code", "25P02");
+		await client.query("ROLLBACK");
+		expect(await pg(client).consume(key.id)).toBeNull();
+		client.release();
+	});
+
+	test("a user who is deleted during issue is unknown", async () => {
+		const db = await open();
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		const other = await db.pool.connect();
+		await other.query("BEGIN");
+		await other.query("DELETE FROM auth_user");
+		const issued = expect(pg(db.pool).insert(key)).rejects.toEqual(tokenError("INVALID_USER_ID"));
+		await new Promise((resolve) => setTimeout(resolve, 200));
+		await other.query("COMMIT");
+		other.release();
+		await issued;
+	});
+
+	test("comparisons are exact on a column whose collation ignores case", async () => {
+		const db = await open();
+		await db.sql(
+			"CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+		);
+		for (const column of ["auth_user.id", "auth_key.user_id", "auth_key.id"]) {
+			const [table = "", name = ""] = column.split(".");
+			await db.sql(`ALTER TABLE ${table} ALTER COLUMN ${name} TYPE VARCHAR(255) COLLATE nocase`);
+		}
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		for (const store of [pg(db.pool), luciaStore(db.defaultSource as never)]) {
+			await store.insert(key);
+			expect(await store.get("n:A")).toBeNull();
+			expect(await store.consume("n:A")).toBeNull();
+			expect(await store.consume("n:a", "U")).toBeNull();
+			await store.deleteAllByUser("U", "n:");
+			await store.deleteAllByUser("u", "N:");
+			await expect(store.getAllByUser("U", "n:")).rejects.toEqual(tokenError("INVALID_USER_ID"));
+			expect(await store.consume("n:a")).toEqual(key);
+		}
+	});
+
+	test("user IDs can have the type UUID", async () => {
+		const db = await open({ foreignKeys: false });
+		const userId = crypto.randomUUID();
+		await db.sql("ALTER TABLE auth_user ALTER COLUMN id TYPE UUID USING id::uuid");
+		await db.sql("ALTER TABLE auth_key ALTER COLUMN user_id TYPE UUID USING user_id::uuid");
+		await db.sql("INSERT INTO auth_user (id) VALUES (?)", [userId]);
+		for (const store of [pg(db.pool), luciaStore(db.defaultSource as never)]) {
+			const mine = { ...key, userId };
+			await store.insert(mine);
+			expect(await store.getAllByUser(userId, "n:")).toEqual([mine]);
+			await store.deleteExpiredByUser(userId, "n:", 0);
+			expect(await store.consume(key.id, userId)).toEqual(mine);
+			await store.deleteAllByUser(userId, "n:");
+		}
+	});
+
+	test("each statement uses an index", async () => {
+		const db = await open({}, { max: 1 });
+		await db.sql("INSERT INTO auth_user (id) SELECT 'u' || n FROM generate_series(1, 20000) n");
+		await db.sql(
+			"INSERT INTO auth_key SELECT 'n:' || n, 'u' || n, false, NULL, 1 FROM generate_series(1, 20000) n",
+		);
+		await db.sql("ANALYZE auth_user");
+		await db.sql("ANALYZE auth_key");
+		const plans: string[] = [];
+		const store = pg({
+			query: async ({ text, values }) => {
+				// As many parameters as values, all of them needed: a generic plan is what counts.
+				await db.pool.query("SET plan_cache_mode = force_generic_plan");
+				const { rows } = await db.pool.query({ text: `EXPLAIN ${text}`, values });
+				plans.push((rows as { "QUERY PLAN": string }[]).map((row) => row["QUERY PLAN"]).join("\n"));
+				return { rows: [], rowCount: 0 };
+			},
+		});
+		await store.insert(key).catch(() => {});
+		await store.get(key.id);
+		await store.consume(key.id, "u");
+		await store.getAllByUser("u", "n:").catch(() => {});
+		await store.deleteAllByUser("u", "n:");
+		await store.deleteExpiredByUser("u", "n:", 0);
+		expect(plans).toHaveLength(7);
+		for (const plan of plans) {
+			expect(plan).toContain("Index");
+			expect(plan).not.toMatch(/Seq Scan on auth/);
+		}
+	});
+});
