@@ -64,7 +64,7 @@ const bounded = (end: End, right: readonly string[], holders = 0): void => {
 
 const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 	[
-		"each code has its own attempts: two wrong codes, the right one and the issue of another",
+		"each code has its own tries: two wrong codes, the right one and the issue of another",
 		{
 			...codes,
 			operations: { wrong1: validate("X"), wrong2: validate("Y"), right: validate("OLD"), issue },
@@ -158,7 +158,7 @@ test.each(SCENARIOS)("%s", async (_, scenario) => {
 	expect(ends).toBeGreaterThan(50);
 });
 
-test("the exploration detects attempts whose IDs are not unique", async () => {
+test("the exploration detects tries whose ids are not unique", async () => {
 	const run = execute(users);
 	const shared = explore({
 		...codes,

@@ -44,7 +44,7 @@ const guess = async (times: number, handler = open(), userId = user) => {
 
 const tries = () => sqlite.keys().filter(({ id }) => id.startsWith(":"));
 
-describe("attempts at a code", () => {
+describe("tries at a code", () => {
 	test("are limited to five by default, and the fifth can succeed", async () => {
 		const token = await open().issue(user);
 		await guess(4);
@@ -70,7 +70,7 @@ describe("attempts at a code", () => {
 		["shorter", 1],
 		["longer", 3600],
 	])(
-		"of a new code with a lifetime that is %s do not include attempts at another code",
+		"of a new code with a lifetime that is %s do not include tries at another code",
 		async (_, expiresIn) => {
 			const old = await open().issue(user);
 			await guess(4);

@@ -42,6 +42,7 @@ describe.each(TOKEN_KINDS)("minInterval of $kind", ({ kind, create }) => {
 		for (const [passed, rest] of [
 			[0, 60],
 			[1, 60],
+			[999, 60],
 			[1000, 59],
 			[59_001, 1],
 			[59_999, 1],

@@ -24,7 +24,7 @@ const start = async ({ store, open }: Contender<Shared>) => {
 const count = (outcomes: readonly string[], outcome: string): number =>
 	outcomes.filter((one) => one === outcome).length;
 
-describe("four processes with 60 wrong codes and the right one get five attempts", () => {
+describe("four processes with 60 wrong codes and the right one get five tries", () => {
 	for (const contender of SHARED) {
 		test.skipIf(!contender.isThere)(contender.name, async () => {
 			const { db, racers } = await start(contender);

@@ -225,7 +225,7 @@ describe("a hashed password token", () => {
 		expect(() => codes(SECRET, "n".repeat(177))).toThrow(/^name must be a string of 1 to 176 /);
 	});
 
-	test("allows as many attempts as a plain one", async () => {
+	test("allows as many tries as a plain one", async () => {
 		const token = await codes().issue(user);
 		for (let count = 0; count < 5; count++) {
 			await expect(codes().validate("00000000", user)).rejects.toEqual(INVALID);
