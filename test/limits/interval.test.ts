@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { LuciaTokenError } from "../../src/index.js";
+import { checksum } from "../../src/checksum.js";
+import { type KeyStore, LuciaTokenError } from "../../src/index.js";
+import { toKeyStore } from "../../src/stores/source.js";
 import { tokenError } from "../support/errors.js";
 import { TOKEN_KINDS } from "../support/handlers.js";
 import { openSqlite, type Sqlite } from "../support/sqlite.js";
@@ -174,9 +176,44 @@ describe.each(TOKEN_KINDS)("minInterval of $kind", ({ kind, create }) => {
 		expect(await retryAfter()).toBe(60);
 	});
 
+	test.each([
+		[2, "ok"],
+		[3, "ISSUED_RECENTLY"],
+	])(
+		"tries again while its key is neither stored nor free, %d times: %s",
+		async (times, outcome) => {
+			const store = toKeyStore(sqlite.auth);
+			let looks = 0;
+			const busy: KeyStore = {
+				...store,
+				insert: async (key) => {
+					if (key.id.startsWith(":") && looks++ < times)
+						throw new LuciaTokenError("DUPLICATE_TOKEN");
+					await store.insert(key);
+				},
+			};
+			const result = create(busy, "name", { expiresIn: 600, minInterval: 60 })
+				.issue(user)
+				.then(() => "ok");
+			if (outcome === "ok") expect(await result).toBe(outcome);
+			else await expect(result).rejects.toMatchObject({ message: outcome, retryAfter: 1 });
+			expect(looks).toBe(3);
+		},
+	);
+
 	test("needs room for its key", async () => {
 		const tooLong = await sqlite.createUser("u".repeat(255 - "name:: . issued 0".length + 1));
 		await expect(open().issue(tooLong)).rejects.toEqual(tokenError("INVALID_USER_ID"));
+		// As long as can be, by the length of its checksum.
+		const longest = (): string => {
+			const start = kind === "idToken" ? ":name: " : ":name:";
+			for (let length = 230; ; length--) {
+				const marked = `${start}${"v".repeat(length)}. `;
+				const id = `${marked}issued ${checksum(marked)}`;
+				if (id.length <= 255) return "v".repeat(length);
+			}
+		};
+		await open({ length: 1 }).issue(await sqlite.createUser(longest()));
 		const room = { idToken: 232, passwordToken: 230 }[kind] ?? 0;
 		expect(() => open({ length: 1 }, "n".repeat(room + 1))).toThrow(RangeError);
 		expect(() => open({ length: 1 }, "n".repeat(room))).not.toThrow();
