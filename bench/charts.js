@@ -94,7 +94,7 @@ const throughput = (part, all, operations) => {
 	return toSvg({
 		title: {
 			text: `Calls per second with ${part}`,
-			subtitle: `${UNDER_WAY} under way; longer is better; the line is from the lower to the upper quartile`,
+			subtitle: `${UNDER_WAY} in flight; longer is better; the line is from the lower to the upper quartile`,
 		},
 		vconcat: places.map((place) => ({
 			hconcat: operations.map((operation, i) => chart(place, operation, i === 0)),

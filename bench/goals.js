@@ -13,7 +13,7 @@ const compare = (entries, part, operation, contender, other) =>
 						rates[other][operation],
 					);
 					return {
-						where: `${database}, ${network}, ${underWay} under way`,
+						where: `${database}, ${network}, ${underWay} in flight`,
 						value,
 						...interval,
 						// More than the driver's own statement reaches is not to be had.

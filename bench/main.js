@@ -28,7 +28,7 @@ const HELP = `npm run bench -- [--quick] [--only <part>]… [--on <database>]…
 --only   ${PARTS.join(", ")}
 --on     ${DATABASE_NAMES.join(", ")}
 --rounds how many turns each has with links and codes, 50 if it is not quick
---keep   puts what it measures in the place of the same parts in results/, and draws the charts anew
+--keep   replaces the same parts of results/ with what it measures, and redraws the charts
 `;
 
 const { values } = parseArgs({

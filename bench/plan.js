@@ -21,7 +21,7 @@ export const PLANS = {
 };
 
 /**
- * Connections of the one pool that all contenders share. All numbers of calls under way are multiples
+ * Connections of the one pool that all contenders share. All numbers of calls in flight are multiples
  * of it or divide it, or else some connections would be idle at the end, and more so for who needs
  * fewer statements.
  */

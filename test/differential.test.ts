@@ -110,7 +110,7 @@ const SAME: Record<string, Scenario> = {
 		vi.advanceTimersByTime(60_001);
 		return [...first, String(await current()), String(await current())];
 	},
-	"methods that are taken off, of a handler made anew for each request": async ({ make, user }) => {
+	"methods taken off a handler that each request makes again": async ({ make, user }) => {
 		const locals = () => ({ tokens: make("name", values("1")) });
 		const { issue } = locals().tokens;
 		const { validate, invalidateAllUserTokens } = locals().tokens;

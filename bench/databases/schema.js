@@ -1,4 +1,4 @@
-/** Enough users for every call that is under way, and every code of a turn, to have its own. */
+/** Enough users for every call in flight, and every code of a turn, to have its own. */
 export const USERS = Array.from({ length: 256 }, (_, i) => `user${i}@example.com`);
 
 /** Someone who has no tokens. */

@@ -13,7 +13,7 @@ const turn = (database, underWay, tokens) => async (contender, count) => {
 	const users = USERS.slice(0, count);
 	await database.fill(users, tokens);
 	await database.settle();
-	// What the database has just tidied up, it plans anew, and not at once for good.
+	// After a vacuum the database plans again, and takes a few calls to settle.
 	await timed(underWay, PLANNED_ANEW * underWay, async () => {
 		await contender.list(NOBODY);
 		await contender.revokeAll(NOBODY);

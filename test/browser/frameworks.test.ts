@@ -155,7 +155,7 @@ describe.each(FRAMEWORKS)("the $name example", (framework) => {
 			},
 		);
 
-		it("signs in anew in the place of the browser's former session", async () => {
+		it("replaces the browser's session with a new one", async () => {
 			const page = await (await open()).newPage();
 			await page.goto(await link());
 			await signIn(page);

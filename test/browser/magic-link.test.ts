@@ -228,7 +228,7 @@ describe.skipIf(withoutChromium)(name, () => {
 		await tabTo("Email address");
 		await page.keyboard.type("ada");
 		await page.keyboard.press("Enter");
-		// The page that refuses an address puts the focus where it is to be mended.
+		// The page that refuses an address puts the focus where it is to be corrected.
 		await page.waitForSelector("#email-error");
 		expect((await focused()).label).toBe("Email address");
 		await page.keyboard.press("End");
@@ -267,7 +267,7 @@ describe.skipIf(withoutChromium)(name, () => {
 		await tabTo("Send me a code");
 		await page.keyboard.press("Enter");
 		await expect.poll(() => heading(page)).toBe("Enter your code");
-		// The page that asks for a code puts the focus where it is to be typed.
+		// The page for a code puts the focus on its field.
 		expect((await focused()).label).toBe("Code of 8 digits");
 		const [code = ""] = codesIn((await demo.browser().get("/mailbox")).text);
 		await page.keyboard.type(code);

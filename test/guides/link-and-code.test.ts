@@ -44,7 +44,7 @@ it("wrong codes leave the link alone", async () => {
 	expect((await guides.browser().post(link)).status).toBe(303);
 });
 
-it("used at once, in two processes, they start one session or two, and are both used up", async () => {
+it("used at once, in two processes, they start one session or two, and neither works again", async () => {
 	const second = await guides.serve();
 	onTestFinished(second.stop);
 	for (let round = 0; round < 10; round++) {

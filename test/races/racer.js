@@ -71,7 +71,7 @@ const METHODS = {
 	guessAll: (userId, guesses) => outcomes(guesses.map((guess) => codes.validate(guess, userId))),
 	issueAll: (userId, count) => outcomes(Array.from({ length: count }, () => spaced.issue(userId))),
 
-	// Validates token after token in the order given, many under way at once, and reports each
+	// Validates token after token in the order given, many at once, and reports each
 	// success at once: this process may be killed. Returns how often there was which failure.
 	validateAll: async (tokens, atOnce, calls) => {
 		const failures = {};

@@ -30,7 +30,7 @@ const withCause = (error: Error): never => {
 	throw error;
 };
 
-// Miniflare fails a fetch where hundreds are under way at once.
+// Miniflare fails fetches when hundreds are in flight.
 const MAX_AT_ONCE = 8;
 
 const limited = () => {

@@ -61,7 +61,7 @@ describe("generateRandomString", () => {
 			array.forEach((_, index) => (array[index] = index));
 			return bytes;
 		});
-		// Use up what is left of the bytes drawn before.
+		// Draw the rest of the bytes drawn before.
 		while (getRandomValues.mock.calls.length === 0) generateRandomString(1, DIGITS);
 		const drawn = generateRandomString(499, DIGITS);
 		getRandomValues.mockRestore();

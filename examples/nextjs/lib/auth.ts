@@ -78,7 +78,7 @@ export const userIdOf = async (email: string): Promise<string> => {
 	}
 };
 
-/** Lucia for the request under way. */
+/** Lucia for the current request. */
 export const handleRequest = async (request?: Request) => {
 	// Lucia knows the cookies() of Next.js 13, which did not need to be awaited.
 	const store = await cookies();
