@@ -93,13 +93,14 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 			// An expired code lets nobody in, so it takes no try.
 			if (hit && isExpired(hit.expires, at)) return open(hit);
 
-			if (!hit || triesLeft(hit).length === 0) {
+			const left = hit ? triesLeft(hit) : [];
+			if (!hit || left.length === 0) {
 				for (const code of codes) {
 					if (!isExpired(code.expires, at)) await take(triesLeft(code), code, id);
 				}
 				return null;
 			}
-			const attempt = await take(triesLeft(hit), hit, id);
+			const attempt = await take(left, hit, id);
 			if (attempt === undefined) return null;
 			try {
 				return await open(hit);

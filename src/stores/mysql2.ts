@@ -2,7 +2,7 @@ import { LuciaTokenError } from "../error.js";
 import { isExpired } from "../clock.js";
 import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
 import { retry } from "./retry.js";
-import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
+import { firstKey, type KeyRow, keysOfUser, markedBefore } from "./row.js";
 import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
 /** A pool or connection of `mysql2/promise`. Only what the store uses is declared. */
@@ -113,8 +113,6 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 	const change = async (sql: string, ...values: string[]): Promise<number> =>
 		((await execute(sql, values)) as { affectedRows: number }).affectedRows;
 
-	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
-
 	// A statement on one key, and its values.
 	const ofKey = (
 		sql: string,
@@ -129,7 +127,7 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 	};
 
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> =>
-		first(await select(...ofKey(statements.get, id, userId)));
+		firstKey(await select(...ofKey(statements.get, id, userId)));
 
 	let mariadb: Promise<boolean> | undefined;
 	const isMariadb = (): Promise<boolean> => {
@@ -162,7 +160,7 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 		async consume(id, userId, expiredAt) {
 			if (await isMariadb()) {
 				const [sql, ...values] = ofKey(statements.delete, id, userId, expiredAt);
-				return first(await select(sql + statements.returning, ...values));
+				return firstKey(await select(sql + statements.returning, ...values));
 			}
 			const seen = await get(id, userId);
 			if (!seen || (expiredAt !== undefined && !isExpired(seen.expires, expiredAt))) return null;
@@ -178,16 +176,9 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 		},
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
-			const rows = await select<KeyRow | { id: null }>(
-				statements.list,
-				prefix,
-				orPrefix,
-				userId,
-				userId,
+			return keysOfUser(
+				await select<KeyRow | { id: null }>(statements.list, prefix, orPrefix, userId, userId),
 			);
-			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
-			// For a user without tokens, the join returns one row of nulls.
-			return rows.filter((row) => row.id !== null).map(toStoredKey);
 		},
 
 		async deleteAllByUser(userId, prefix) {

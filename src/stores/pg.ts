@@ -2,7 +2,7 @@ import { checksum } from "../checksum.js";
 import { LuciaTokenError } from "../error.js";
 import { type KeyStore, MARK } from "../key-store.js";
 import { retry } from "./retry.js";
-import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
+import { firstKey, type KeyRow, keysOfUser, markedBefore } from "./row.js";
 import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
 
 /** A `Pool` or `Client` of `pg`. Only the method that the store calls is declared. */
@@ -101,25 +101,23 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 	if (typeof pool?.query !== "function") throw new TypeError("pool must be a Pool of pg");
 	const statements = toStatements(toTableNames(tables, '"'));
 
-	const names = new Map<string, string>();
 	// The name depends on the text, because pg rejects a second text under one name. Stores on other tables,
 	// or of other versions of this library, may share the pool.
-	const nameOf = (operation: string, text: string): string => {
-		const name = names.get(operation) ?? `lucia-tokens-${operation}-${checksum(text)}`;
-		names.set(operation, name);
-		return name;
-	};
+	const names = Object.fromEntries(
+		Object.entries(statements).map(([operation, text]) => [
+			operation,
+			`lucia-tokens-${operation}-${checksum(text)}`,
+		]),
+	) as Record<keyof typeof statements, string>;
 
 	const run = (operation: keyof typeof statements, ...values: unknown[]) => {
 		const text = statements[operation];
-		const query = prepare ? { name: nameOf(operation, text), text, values } : { text, values };
+		const query = prepare ? { name: names[operation], text, values } : { text, values };
 		return retry(() => pool.query(query), isRolledBack, isAborted);
 	};
 
 	const query = async <Row = KeyRow>(...statement: Parameters<typeof run>): Promise<Row[]> =>
 		(await run(...statement)).rows as Row[];
-
-	const first = ([row]: KeyRow[]) => (row ? toStoredKey(row) : null);
 
 	return {
 		async insert({ id, userId, expires }) {
@@ -134,19 +132,17 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 			throw new LuciaTokenError(isKnown ? "DUPLICATE_TOKEN" : "INVALID_USER_ID");
 		},
 
-		get: async (id, userId) => first(await query("get", id, userId)),
+		get: async (id, userId) => firstKey(await query("get", id, userId)),
 
-		consume: async (id, userId, expiredAt) => first(await query("consume", id, userId, expiredAt)),
+		consume: async (id, userId, expiredAt) =>
+			firstKey(await query("consume", id, userId, expiredAt)),
 
 		async delete(id, userId) {
 			await query("consume", id, userId, null);
 		},
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
-			const rows = await query<KeyRow | { id: null }>("list", userId, prefix, orPrefix);
-			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
-			// For a user without tokens, the join returns one row of nulls.
-			return rows.filter((row) => row.id !== null).map(toStoredKey);
+			return keysOfUser(await query<KeyRow | { id: null }>("list", userId, prefix, orPrefix));
 		},
 
 		async deleteAllByUser(userId, prefix) {

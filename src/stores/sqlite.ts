@@ -1,6 +1,6 @@
 import { LuciaTokenError } from "../error.js";
-import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
-import { type KeyRow, markedBefore, toStoredKey } from "./row.js";
+import { type KeyStore, MARK } from "../key-store.js";
+import { firstKey, type KeyRow, keysOfUser, markedBefore } from "./row.js";
 import { type TableNames, type Tables, toTableNames } from "./tables.js";
 
 /** How a driver of SQLite runs a statement with its values. */
@@ -64,8 +64,6 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 		await driver.run(statements[statement], ...values);
 	};
 
-	const first = ([row]: KeyRow[]): StoredKey | null => (row ? toStoredKey(row) : null);
-
 	// SQLite's message for a duplicate names the table without its schema, and in the letter case of its
 	// CREATE TABLE.
 	const column = `${names.key.replaceAll('"', "").replace(/.*\./, "")}.id`.toLowerCase();
@@ -85,18 +83,15 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 			if (inserted.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 		},
 
-		get: async (id, userId) => first(await all("get", id, id, userId ?? null)),
+		get: async (id, userId) => firstKey(await all("get", id, id, userId ?? null)),
 
 		consume: async (id, userId, expiredAt) =>
-			first(await all("consume", id, id, userId ?? null, expiredAt ?? null)),
+			firstKey(await all("consume", id, id, userId ?? null, expiredAt ?? null)),
 
 		delete: (id, userId) => run("delete", id, id, userId ?? null),
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
-			const rows = await all<KeyRow | { id: null }>("list", prefix, orPrefix, userId, userId);
-			if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
-			// For a user without tokens, the join returns one row of nulls.
-			return rows.filter((row) => row.id !== null).map(toStoredKey);
+			return keysOfUser(await all<KeyRow | { id: null }>("list", prefix, orPrefix, userId, userId));
 		},
 
 		deleteAllByUser: (userId, prefix) => run("deleteAll", userId, userId, prefix),
