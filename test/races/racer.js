@@ -13,6 +13,7 @@ import lucia from "lucia-auth";
 import mysql from "mysql2/promise";
 import postgres from "pg";
 import * as published from "published";
+import { again } from "./again.js";
 
 process.on("disconnect", () => process.exit());
 
@@ -55,6 +56,11 @@ const handler = idToken(source, name, { expiresIn: 600 });
 const codes = passwordToken(source, `${name}-code`, { expiresIn: 600 });
 const spaced = idToken(source, `${name}-spaced`, { expiresIn: 600, minInterval: 600 });
 
+const calling = (call) => (store === "native" ? call : again(call));
+const validate = calling(handler.validate);
+const guess = calling(codes.validate);
+const issue = calling(spaced.issue);
+
 const outcomes = async (calls) => {
 	const results = await Promise.allSettled(calls);
 	return results.map(({ reason }) => reason?.message ?? "ok");
@@ -62,14 +68,14 @@ const outcomes = async (calls) => {
 
 const METHODS = {
 	validate: async (token) => {
-		await handler.validate(token);
+		await validate(token);
 	},
-	invalidate: (token) => handler.invalidate(token),
-	invalidateAllUserTokens: (userId) => handler.invalidateAllUserTokens(userId),
+	invalidate: calling(handler.invalidate),
+	invalidateAllUserTokens: calling(handler.invalidateAllUserTokens),
 	deleteUser: (userId) => auth.deleteUser(userId),
 
-	guessAll: (userId, guesses) => outcomes(guesses.map((guess) => codes.validate(guess, userId))),
-	issueAll: (userId, count) => outcomes(Array.from({ length: count }, () => spaced.issue(userId))),
+	guessAll: (userId, guesses) => outcomes(guesses.map((code) => guess(code, userId))),
+	issueAll: (userId, count) => outcomes(Array.from({ length: count }, () => issue(userId))),
 
 	// Validates token after token in the order given, many at once, and reports each
 	// success at once: this process may be killed. Returns how often there was which failure.
@@ -80,7 +86,7 @@ const METHODS = {
 			for (const token of queue) {
 				const results = await Promise.allSettled(
 					Array.from({ length: calls }, async () => {
-						await handler.validate(token);
+						await validate(token);
 						process.send({ won: token });
 					}),
 				);
