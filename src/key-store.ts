@@ -51,6 +51,17 @@ export interface KeyStore {
 	 */
 	consume(id: string, userId?: string, expiredAt?: number): Promise<StoredKey | null>;
 
+	/**
+	 * Consumes a key of a user, and then deletes another one. If this call does not get the key, the other
+	 * one may stay. A store that needs as many statements as `consume` and `delete` do leaves it out.
+	 *
+	 * @param key the key as the caller has read it; a key that was stored under its id since then may
+	 * count as missing
+	 * @param otherId the id of the other key, which the caller has stored for the same user
+	 * @returns what `consume(key.id, key.userId)` returns, even if the other key could not be deleted
+	 */
+	consumeAndDelete?(key: StoredKey, otherId: string): Promise<StoredKey | null>;
+
 	/** Deletes a key if there is one. */
 	delete(id: string, userId?: string): Promise<void>;
 

@@ -45,6 +45,12 @@ const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise
 	["insert", "issue", (store) => store.insert({ id: "name:token", userId: "user", expires: 1 })],
 	["get", "getToken", (store) => store.get("name:token")],
 	["consume", "validate", (store) => store.consume("name:token")],
+	[
+		"consumeAndDelete",
+		"validate",
+		async (store) =>
+			store.consumeAndDelete?.({ id: "name:token", userId: "user", expires: 1 }, "name:other"),
+	],
 	["delete", "invalidate", (store) => store.delete("name:token")],
 	["getAllByUser", "getAllUserTokens", (store) => store.getAllByUser("user", "name:")],
 	["deleteAllByUser", "invalidateAllUserTokens", (store) => store.deleteAllByUser("user", "name:")],

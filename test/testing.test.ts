@@ -52,6 +52,7 @@ describe("the exported cases fail a store that", () => {
 				},
 			}),
 		],
+		["keeps the other key", (store) => ({ consumeAndDelete: ({ id }) => store.consume(id) })],
 		["consumes without deleting", (store) => ({ consume: (id, user) => store.get(id, user) })],
 		["ignores the user", (store) => ({ consume: (id) => store.consume(id) })],
 		["ignores case", (store) => ({ get: (id) => store.get(id.toLowerCase()) })],

@@ -88,10 +88,10 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 		): Promise<StoredKey | null> {
 			const { codes, triesLeft } = await list(scope);
 			const hit = codes.find((code) => code.id === id);
-			const open = async (code: StoredKey) =>
-				operation === "consume" ? store.consume(id, scope.userId) : code;
 			// An expired code lets nobody in, so it takes no try.
-			if (hit && isExpired(hit.expires, at)) return open(hit);
+			if (hit && isExpired(hit.expires, at)) {
+				return operation === "get" ? hit : store.consume(id, scope.userId);
+			}
 
 			const left = hit ? triesLeft(hit) : [];
 			if (!hit || left.length === 0) {
@@ -102,11 +102,16 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 			}
 			const attempt = await take(left, hit, id);
 			if (attempt === undefined) return null;
+			let isGivenBack = false;
 			try {
-				return await open(hit);
+				if (operation === "get") return hit;
+				if (!store.consumeAndDelete) return await store.consume(id, scope.userId);
+				const consumed = await store.consumeAndDelete(hit, attempt);
+				isGivenBack = consumed !== null;
+				return consumed;
 			} finally {
 				// A try that stays taken is better than an error that reports a used code as unused.
-				await store.delete(attempt, scope.userId).catch(() => {});
+				if (!isGivenBack) await store.delete(attempt, scope.userId).catch(() => {});
 			}
 		},
 	};

@@ -172,25 +172,31 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
+	// Deletes the claim, and then also the key with the other id.
+	const consumeSeen = async (seen: StoredKey, ...otherId: string[]): Promise<StoredKey | null> => {
+		const own = await claim(seen, claimId(seen.id));
+		if (own === null) return null;
+		try {
+			return await deleteClaimed(seen.id, seen.userId);
+		} finally {
+			await Promise.all([own, ...otherId].map(release));
+		}
+	};
+
 	const consume: KeyStore["consume"] = async (id, userId, expiredAt) => {
 		const seen = await get(id, userId);
 		if (!seen) return null;
 		if (expiredAt !== undefined) {
 			return isExpired(seen.expires, expiredAt) ? consumeExpired(seen, expiredAt) : null;
 		}
-		const own = await claim(seen, claimId(seen.id));
-		if (own === null) return null;
-		try {
-			return await deleteClaimed(id, userId);
-		} finally {
-			await release(own);
-		}
+		return consumeSeen(seen);
 	};
 
 	return {
 		insert,
 		get,
 		consume,
+		consumeAndDelete: consumeSeen,
 
 		async delete(id, userId) {
 			if (await get(id, userId)) await adapter.deleteNonPrimaryKey(id);

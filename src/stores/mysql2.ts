@@ -50,6 +50,7 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		// These two end with the condition for one key. Callers append more.
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
+		deleteBoth: `DELETE FROM ${key} WHERE ((${is(`${key}.id`)}) OR (${is(`${key}.id`)})) AND ${singleUse}`,
 		andOfUser: ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`,
 		andExpiredAt: ` AND ${key}.expires < ${MILLISECONDS}`,
 		andSame: ` AND expires = ${MILLISECONDS}`,
@@ -129,6 +130,18 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> =>
 		firstKey(await select(...ofKey(statements.get, id, userId)));
 
+	const remove = async (id: string, userId?: string): Promise<void> => {
+		await change(...ofKey(statements.delete, id, userId));
+	};
+
+	// The row's lock lets callers in one by one, and only the first finds the row. The expiry excludes a
+	// key that was stored under the same id since the read.
+	const deleteSeen = async (seen: StoredKey): Promise<StoredKey | null> => {
+		const [sql, ...values] = ofKey(statements.delete, seen.id, seen.userId);
+		const deleted = await change(sql + statements.andSame, ...values, String(seen.expires));
+		return deleted === 0 ? null : seen;
+	};
+
 	let mariadb: Promise<boolean> | undefined;
 	const isMariadb = (): Promise<boolean> => {
 		mariadb ??= select<{ version: string }>("SELECT VERSION() AS version").then(
@@ -164,16 +177,23 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 			}
 			const seen = await get(id, userId);
 			if (!seen || (expiredAt !== undefined && !isExpired(seen.expires, expiredAt))) return null;
-			// The row's lock lets callers in one by one, and only the first finds the row. The expiry
-			// excludes a key that was stored under the same id since the read.
-			const [sql, ...values] = ofKey(statements.delete, id, seen.userId);
-			const deleted = await change(sql + statements.andSame, ...values, String(seen.expires));
-			return deleted === 0 ? null : seen;
+			return deleteSeen(seen);
 		},
 
-		async delete(id, userId) {
-			await change(...ofKey(statements.delete, id, userId));
+		async consumeAndDelete(key, otherId) {
+			const { id, userId } = key;
+			if (await isMariadb()) {
+				const sql = statements.deleteBoth + statements.andOfUser + statements.returning;
+				const rows = await select(sql, id, id, otherId, otherId, userId);
+				return firstKey(rows.filter((row) => row.id === id));
+			}
+			const consumed = await deleteSeen(key);
+			// An error here would report a used token as unused.
+			if (consumed) await remove(otherId, userId).catch(() => {});
+			return consumed;
 		},
+
+		delete: remove,
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
 			return keysOfUser(

@@ -63,6 +63,9 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
 		consume: `DELETE FROM ${key} WHERE ${isKey}
 			AND ($3::bigint IS NULL OR ${key}.expires < $3::bigint) RETURNING ${columns}`,
+		"consume-and-delete": `DELETE FROM ${key}
+			WHERE ((${is(`${key}.id`, "$1")}) OR (${is(`${key}.id`, "$2")})) AND ${singleUse}
+				AND ${key}.user_id::text COLLATE "C" = $3::text RETURNING ${columns}`,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
 				AND (${begins("$2")} OR ${begins("$3")})
@@ -136,6 +139,11 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 
 		consume: async (id, userId, expiredAt) =>
 			firstKey(await query("consume", id, userId, expiredAt)),
+
+		async consumeAndDelete({ id, userId }, otherId) {
+			const rows = await query("consume-and-delete", id, otherId, userId);
+			return firstKey(rows.filter((row) => row.id === id));
+		},
 
 		async delete(id, userId) {
 			await query("consume", id, userId, null);

@@ -1,4 +1,5 @@
 import { LuciaTokenError } from "../error.js";
+import type { KeyStore, StoredKey } from "../key-store.js";
 import {
 	createKeys,
 	EARLIER,
@@ -18,6 +19,14 @@ const lookalikes = (id: string): string[] => [
 	id.replace("a", "á"),
 	id.replace("a", "a\u0301"),
 ];
+
+// consumeAndDelete is optional: without it, its cases test the operations that it stands for.
+const consumeAndDelete = async (store: KeyStore, key: StoredKey, otherId: string) => {
+	if (store.consumeAndDelete) return store.consumeAndDelete(key, otherId);
+	const consumed = await store.consume(key.id, key.userId);
+	if (consumed) await store.delete(otherId, key.userId);
+	return consumed;
+};
 
 /** The cases on one key. */
 export const keyCases: readonly KeyStoreCase[] = [
@@ -139,6 +148,48 @@ export const keyCases: readonly KeyStoreCase[] = [
 				(await Promise.all(calls)).filter((key) => key !== null),
 				keys,
 			);
+			equal(await harness.getRows(userId), []);
+		},
+	},
+	{
+		name: "consumeAndDelete returns a key to one of ten concurrent calls, and deletes that call's other key",
+		async run({ store, getRows, ...harness }) {
+			for (let round = 0; round < 10; round++) {
+				const ids = Array.from({ length: 11 }, () => `${unique()}:a`);
+				const { userId, keys } = await createKeys(
+					{ store, getRows, ...harness },
+					...ids.map((id) => [id, LATER] as const),
+				);
+				const [key, ...others] = keys as [StoredKey, ...StoredKey[]];
+				const results = await Promise.all(others.map(({ id }) => consumeAndDelete(store, key, id)));
+				equal(
+					results.filter((result) => result !== null),
+					[key],
+				);
+				const left = (await getRows(userId)).map(({ id }) => id);
+				const winner = results.findIndex((result) => result !== null);
+				equal(
+					[key, others[winner]].filter((gone) => left.includes(String(gone?.id))),
+					[],
+				);
+			}
+		},
+	},
+	{
+		name: "consumeAndDelete keeps another user's key, and compares ids byte for byte",
+		async run(harness) {
+			const [id, other] = [`${unique()}:a`, `${unique()}:b`];
+			const { userId, keys } = await createKeys(harness, [id, LATER]);
+			const { userId: otherUser } = await createKeys(harness, [other, LATER]);
+			const [key] = keys as [StoredKey];
+			for (const wrong of [
+				...[otherUser, userId.toUpperCase()].map((userId) => ({ ...key, userId })),
+				...lookalikes(id).map((id) => ({ ...key, id })),
+			]) {
+				equal(await consumeAndDelete(harness.store, wrong, other), null);
+			}
+			equal(await harness.getRows(userId), keys.map(toRow));
+			equal(await consumeAndDelete(harness.store, key, `${unique()}:c`), key);
 			equal(await harness.getRows(userId), []);
 		},
 	},

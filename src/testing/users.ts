@@ -147,6 +147,7 @@ export const userCases: readonly KeyStoreCase[] = [
 				await store.delete(id);
 				await store.delete(id, userId);
 				const key = { id, userId, expires: LATER };
+				equal((await store.consumeAndDelete?.(key, `${prefix}other`)) ?? null, null);
 				await rejects(store.insert(key), "DUPLICATE_TOKEN", id);
 			}
 			equal(await store.getAllByUser(userId, prefix), []);

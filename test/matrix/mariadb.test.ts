@@ -152,6 +152,20 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		expect(statements.filter((sql) => sql.includes("RETURNING"))).toEqual([]);
 	});
 
+	test("consumeAndDelete returns the key on MySQL even if the other one cannot be deleted", async () => {
+		const db = await open();
+		await db.sql("INSERT INTO auth_user (id) VALUES ('u')");
+		const store = mysql2({
+			execute: async (sql, values) => {
+				if (values.includes("n:other")) throw new Error("connection lost");
+				return sql.includes("VERSION()") ? asMysql : db.pool.execute(sql, values);
+			},
+		});
+		await store.insert(key);
+		expect(await store.consumeAndDelete?.(key, "n:other")).toEqual(key);
+		expect(await store.consumeAndDelete?.(key, "n:other")).toBeNull();
+	});
+
 	test("every case passes with the statements for MySQL", async () => {
 		const db = await open();
 		const store = mysql2({
@@ -240,14 +254,16 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		]);
 		await db.sql("ANALYZE TABLE auth_user, auth_key");
 		const plans: { table: string; key: string | null; rows: string | number }[][] = [];
-		const store = mysql2({
-			execute: async (sql, values) => {
-				if (sql.includes("VERSION()")) return asMysql;
-				const [plan] = await db.pool.execute(`EXPLAIN ${sql}`, values);
-				plans.push(plan as never);
-				return [[{ ...key, user_id: "u1", id: "n:1" }], []];
-			},
-		});
+		const explained = (version: typeof asMysql | null) =>
+			mysql2({
+				execute: async (sql, values) => {
+					if (sql.includes("VERSION()")) return version ?? db.pool.execute(sql, values);
+					const [plan] = await db.pool.execute(`EXPLAIN ${sql}`, values);
+					plans.push(plan as never);
+					return [[{ ...key, user_id: "u1", id: "n:1" }], []];
+				},
+			});
+		const store = explained(asMysql);
 		await store.insert({ ...key, userId: "u1" });
 		await store.consume("n:1");
 		await store.delete("n:1", "u1");
@@ -255,6 +271,9 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		await store.deleteAllByUser("u1", "n:");
 		await store.deleteExpiredByUser("u1", "n:", 0);
 		expect(plans).toHaveLength(7);
+		await explained(null).consumeAndDelete?.({ ...key, id: "n:1", userId: "u1" }, "n:2");
+		const [both] = plans.splice(7).flat();
+		expect([both?.key, Number(both?.rows)]).toEqual(["PRIMARY", 2]);
 		for (const row of plans.flat()) {
 			// The row of the table that an INSERT writes to has no plan.
 			if (row.table === "auth_key" && row.rows === null) continue;

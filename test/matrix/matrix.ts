@@ -1,6 +1,6 @@
 import * as published from "published";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { idToken, passwordToken } from "../../src/index.js";
+import { idToken, type KeyStore, passwordToken, type StoredKey } from "../../src/index.js";
 import { type Database, toHarness, toOwnHarness, toStore } from "../support/database.js";
 import { type OpenOptions, OWN_TABLES } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
@@ -9,6 +9,10 @@ import { behaviour, casesOf } from "./behaviour.js";
 const SOURCES = ["defaultSource", "nativeSource"] as const;
 
 const LATER = 4_000_000_000_000;
+
+// Every store in src/ has it.
+const consumeAndDelete = (store: KeyStore, key: StoredKey) =>
+	store.consumeAndDelete?.(key, "n:other") ?? Promise.reject(new Error("missing"));
 
 const isMysql = (name: string): boolean => name.startsWith("MySQL");
 
@@ -102,6 +106,7 @@ export const matrix = (
 				expect(await count(store.getAllByUser("nobody", "n:"))).toBe(1);
 				expect(await count(store.consume("n:none"))).toBe(1);
 				expect(await count(store.consume(key.id))).toBe(1);
+				expect(await count(consumeAndDelete(store, key))).toBe(1);
 				expect(await count(store.delete(key.id))).toBe(1);
 				expect(await count(store.deleteAllByUser("u", "n:"))).toBe(1);
 				expect(await count(store.deleteExpiredByUser("u", "n:", 0))).toBe(1);
@@ -122,6 +127,7 @@ export const matrix = (
 					() => store.insert(key),
 					() => store.get(key.id),
 					() => store.consume(key.id),
+					() => consumeAndDelete(store, key),
 					() => store.delete(key.id),
 				];
 				const ofUser = [
