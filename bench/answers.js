@@ -1,4 +1,4 @@
-/** A contender gave a wrong answer: its speed is of no interest then. */
+/** A contender gave a wrong answer, so its speed does not matter. */
 export class WrongAnswer extends Error {
 	name = "WrongAnswer";
 }

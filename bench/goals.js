@@ -16,7 +16,7 @@ const compare = (entries, part, operation, contender, other) =>
 						where: `${database}, ${network}, ${underWay} in flight`,
 						value,
 						...interval,
-						// More than the driver's own statement reaches is not to be had.
+						// No store can be faster than the driver's own statement.
 						driver: ratio(rates.driver[operation], rates[other][operation]).median,
 					};
 				}),

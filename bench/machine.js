@@ -5,7 +5,7 @@ const require = createRequire(import.meta.url);
 const { dependencies } = require("./package.json");
 const { packages } = require("./package-lock.json");
 
-/** What the figures were seen on: its shape, and nothing by which to tell whose it is. */
+/** The machine that the figures come from, without anything that identifies it. */
 export const machine = () => ({
 	node: `Node ${process.version}`,
 	system: `${os.type()} ${os.release().split("-")[0]} ${os.arch()}`,

@@ -24,7 +24,7 @@ const DATABASE_NAMES = DATABASES.map(({ name }) => name);
 
 const HELP = `npm run bench -- [--quick] [--only <part>]… [--on <database>]… [--rounds <number>] [--keep]
 
---quick  a minute or two on a quiet machine: whether everything runs and answers right; its figures say little
+--quick  takes a minute or two; checks that everything runs and answers correctly, not how fast
 --only   ${PARTS.join(", ")}
 --on     ${DATABASE_NAMES.join(", ")}
 --rounds how many turns each has with links and codes, 50 if it is not quick
@@ -101,7 +101,7 @@ try {
 const goals = judge(entries);
 print({ machine: machine(), entries, notRun, goals });
 
-// What a wrong answer cut short is not kept.
+// A run that a wrong answer cut short is not kept.
 const folder = new URL(
 	values.keep && !process.exitCode ? "results/" : "results/trial/",
 	import.meta.url,

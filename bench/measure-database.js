@@ -32,7 +32,7 @@ export const measureDatabase = async (kind, parts, plan) => {
 	const later = (task) => toDo.push(task);
 	const tidyUp = async () => {
 		while (toDo.length > 0) {
-			// One that fails keeps neither the others from their work nor the run's own error from us.
+			// A failure must not stop the other tasks, or hide the run's own error.
 			await toDo
 				.pop()()
 				.catch((error) => console.error(error));
@@ -57,7 +57,7 @@ export const measureDatabase = async (kind, parts, plan) => {
 	} catch (error) {
 		// Its connections were closed, and the process is about to end.
 		if (interrupted) await new Promise(() => {});
-		// A port of which nobody knew is only not there; one that was named is an error.
+		// A missing server on a default port is fine. One that you named must answer.
 		if (!networked || process.env[variable] || !isRefused(error)) throw error;
 		return { notRun: `${name} was not run: none at ${defaultUrl}, and ${variable} is not set.` };
 	} finally {

@@ -13,7 +13,7 @@ export const PLANS = {
 		// Many short turns rather than few long ones: what disturbs one round then is a small part.
 		turns: { rounds: 50, milliseconds: 10, warmUp: 250 },
 		tokens: [1, 10, 100, 1_000, 10_000],
-		// Who deletes 640,000 tokens one by one takes minutes, and does so once.
+		// A contender that deletes 640,000 tokens one by one takes minutes, so it gets one turn.
 		listTurns: { rounds: 5, milliseconds: 15, warmUp: 0, patience: 5_000 },
 		generator: { rounds: 15, strings: 100_000 },
 		imports: { rounds: 7 },
@@ -21,11 +21,11 @@ export const PLANS = {
 };
 
 /**
- * Connections of the one pool that all contenders share. All numbers of calls in flight are multiples
- * of it or divide it, or else some connections would be idle at the end, and more so for who needs
- * fewer statements.
+ * The number of connections in the pool that all contenders share. Each number of calls in flight is a
+ * multiple or a divisor of it. Otherwise connections would be idle at the end of a turn, most of all for
+ * contenders with few statements.
  */
 export const CONNECTIONS = 8;
 
-/** Of the proxy, for each direction, in milliseconds: about 2 for both, with what it takes itself. */
+/** The proxy's delay in each direction, in milliseconds. With its own overhead, it adds about 2 in all. */
 export const DELAY = 0.9;

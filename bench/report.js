@@ -62,7 +62,7 @@ const printPart = ({ part, version, settings, connections, milliseconds, stateme
 	);
 	for (const ours of names.filter(isOurs)) {
 		const pairs = others.map((other) => [ours, other]);
-		printCells("Times as fast, with the 95 % interval", cells, pairs, ratio);
+		printCells("Times as fast, with the 95% interval", cells, pairs, ratio);
 	}
 };
 

@@ -8,8 +8,7 @@ export const summary = (values) => ({
 	rounds: values.length,
 });
 
-// Between which two values the median of all rounds that there might have been lies, about 95 times in
-// 100: by their ranks, whatever the distribution.
+// The 95% confidence interval of the median. It uses ranks, so it holds for any distribution.
 const interval = (values) => {
 	const ranks = 0.98 / Math.sqrt(values.length);
 	return {
@@ -19,11 +18,11 @@ const interval = (values) => {
 };
 
 /**
- * How many times faster one contender was than another: the median over the rounds of the ratio
- * within each round, so that what slows a whole round down slows both; and its 95 % interval.
+ * How many times as fast one contender was as another: the median of the ratios within each round, and its
+ * 95% interval. Anything that slows down a whole round slows down both.
  */
 export const ratio = (rates, others) => {
-	// Who was too slow has had one round alone.
+	// A contender that was too slow has only one round.
 	const rounds = Math.min(rates.length, others.length);
 	const ratios = rates.slice(0, rounds).map((rate, round) => rate / others[round]);
 	return { median: median(ratios), ...interval(ratios), rounds };

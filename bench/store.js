@@ -73,7 +73,7 @@ export const readResults = async (file) => {
 	}
 };
 
-// Four digits are more than can be seen again.
+// Four digits are more than a second run can reproduce.
 const rounded = (_, value) =>
 	typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
 

@@ -21,20 +21,20 @@ export const timed = async (underWay, count, call) => {
 	return { answers, milliseconds: performance.now() - start };
 };
 
-// So many turns tell how long a call takes: the shortest does, since only what is slow comes by chance.
+// How many turns measure the duration of a call. The shortest counts, because chance only slows calls down.
 const TRIALS = 3;
 
 const ROUNDS_UNTIL_SETTLED = 10;
 
 /**
- * Lets contenders take turns, in another order each round. All make as many calls in a turn, since
- * the first of them cost more than the rest: as many as the first contender makes in `milliseconds`.
+ * Lets contenders take turns, in a new order each round. In a turn, all make the same number of calls,
+ * because the first calls cost more: as many as the first contender makes in `milliseconds`.
  *
  * @param turn makes `count` calls of each operation, and returns { operation: milliseconds }
- * @param least how many calls a turn makes at least, a multiple of which it makes
- * @param most how many it makes at most
- * @param warmUp milliseconds of each contender's turns that do not count
- * @param patience who needs more milliseconds than this for a turn has that one alone
+ * @param least the minimum number of calls in a turn, which is always a multiple of it
+ * @param most the maximum number of calls in a turn
+ * @param warmUp how long each contender warms up, in milliseconds
+ * @param patience a contender whose turn takes more milliseconds than this gets only that turn
  * @param settle lets the database tidy up
  * @returns { contender: { operation: [calls per second in each round] } }
  */

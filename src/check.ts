@@ -5,8 +5,8 @@ interface Types {
 }
 
 /**
- * Checks one option. The message names its type and its range; the class of the error tells which of
- * the two is wrong.
+ * Checks one option. The error's message gives the expected type and range. Its class tells which of the
+ * two is wrong.
  *
  * @throws TypeError the value is of the wrong type
  * @throws RangeError the value is out of range

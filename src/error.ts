@@ -26,8 +26,8 @@ export type LuciaTokenErrorMessage =
 export class LuciaTokenError extends Error {
 	declare message: LuciaTokenErrorMessage;
 	/**
-	 * How long to wait, in whole seconds, as the HTTP header `Retry-After` takes it. Only
-	 * `ISSUED_RECENTLY` has it.
+	 * How long to wait, in whole seconds, ready for the `Retry-After` header. Only `ISSUED_RECENTLY` has
+	 * it.
 	 */
 	declare readonly retryAfter?: number;
 

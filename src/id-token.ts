@@ -108,7 +108,7 @@ export interface IdTokenWrapper {
  *
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that the tokens are stored under: 1 to 253 characters without `:` (183 if tokens
- * are hashed, 232 with `minInterval`). Give each type of token its own name, and use none of them as the
+ * are hashed, 232 with `minInterval`). Give each type of token its own name, and don't use it as the
  * provider id of other keys
  * @param options `expiresIn` in seconds, required to issue; `length` in characters, 43 by default;
  * `minInterval` in seconds; `maxTokensPerUser`; `storeToken`; `generate`

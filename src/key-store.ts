@@ -9,8 +9,8 @@ export interface StoredKey {
 }
 
 /**
- * The first character of every marked key's id, and of no token's. Marked keys are the library's own:
- * claims, tries, and intervals. No version of the package takes them for tokens, not even 1.0.2.
+ * The first character of every marked key's id, and of no token's. Marked keys are internal: claims, tries,
+ * and intervals. No version of the package mistakes them for tokens, not even 1.0.2.
  */
 export const MARK = ":";
 
@@ -52,10 +52,10 @@ export interface KeyStore {
 	consume(id: string, userId?: string, expiredAt?: number): Promise<StoredKey | null>;
 
 	/**
-	 * Consumes a key of a user, and then deletes another one. If this call does not get the key, the other
-	 * one may stay. A store that needs as many statements as `consume` and `delete` do leaves it out.
+	 * Consumes a user's key and deletes another key. If a concurrent call wins, the other key may stay.
+	 * Leave this out if your store would need as many statements as for `consume` and `delete`.
 	 *
-	 * @param key the key as the caller has read it; a key that was stored under its id since then may
+	 * @param key the key as the caller read it; a key that was stored under the same id since then may
 	 * count as missing
 	 * @param otherId the id of the other key, which the caller has stored for the same user
 	 * @returns what `consume(key.id, key.userId)` returns, even if the other key could not be deleted

@@ -132,7 +132,7 @@ export interface PasswordTokenWrapper {
  *
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that the tokens are stored under: 1 to 236 characters without `:` (176 if tokens
- * are hashed, 230 with `minInterval`). Give each type of token its own name, and use none of them as the
+ * are hashed, 230 with `minInterval`). Give each type of token its own name, and don't use it as the
  * provider id of other keys
  * @param options `expiresIn` in seconds, required to issue; `length` in characters, 8 by default;
  * `maxAttempts`, 5 by default; `minInterval` in seconds; `maxTokensPerUser`; `storeToken` and its

@@ -25,7 +25,7 @@ const toToken = ({ id, userId, expires }: StoredKey, value: string, at: number):
 	});
 };
 
-// A password token of an unknown user is invalid like any other: the error must not tell who exists.
+// For an unknown user, the error is the same as for a wrong token. It must not reveal who exists.
 const noneIfUnknown = (error: unknown): null => {
 	if (isTokenError(error, "INVALID_USER_ID")) return null;
 	throw error;

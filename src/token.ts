@@ -15,8 +15,8 @@ export type SingleUseKey = Readonly<{
 }>;
 
 /**
- * Returns the value of a `Token`, and anything else unchanged. It reads a private field, so it runs no
- * code of the caller: no proxy's, and no `toString` of a subclass.
+ * Returns the value of a `Token`, and anything else unchanged. It reads a private field, so it never runs
+ * the caller's code, such as a proxy's handler or a subclass's `toString`.
  */
 export let tokenValue: (token: unknown) => unknown;
 
@@ -26,7 +26,7 @@ export let tokenKeyId: (token: unknown) => string | undefined;
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /**
- * A token, with its user and its expiry. You get its value by `toString()` or interpolation. A logged or
+ * A token, with its user and its expiry. Call `toString()` or interpolate it to get its value. A logged or
  * serialized token shows the user id and the expiry, never the secret.
  */
 export class Token {

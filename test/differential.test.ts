@@ -46,7 +46,7 @@ const values = (...list: string[]) => {
 	return { generate: () => String(iterator.next().value) };
 };
 
-/** What an app that swaps one package for the other must not notice. */
+/** Behavior that must not change when an app swaps one package for the other. */
 const SAME: Record<string, Scenario> = {
 	"issue, validate, validate again": async ({ make, user }) => {
 		const handler = make("name", values("12345678"));
@@ -343,7 +343,7 @@ const DIFFERENT: readonly {
 		current: ["12345678"],
 	},
 	{
-		name: "a code that was guessed at five times: is gone",
+		name: "a code after five wrong ones: is invalid",
 		kinds: ["passwordToken"],
 		scenario: async ({ make, user }) => {
 			const handler = make("name", values("12345678"));

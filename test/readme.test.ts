@@ -6,8 +6,8 @@ import type { KeyStoreRow } from "../src/testing.js";
 import { blocksOf, readPage, runBlock } from "./support/page.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
 
-// Runs every TypeScript block of the README and of docs/stores.md as the module that it is. What a
-// block takes for granted is here.
+// Runs every TypeScript block of the README, docs/stores.md, and docs/hashed.md as a module. The modules
+// and variables that a block uses are defined here.
 
 const PAGES = ["README.md", "docs/stores.md", "docs/hashed.md"];
 

@@ -81,7 +81,7 @@ export const postgresql = {
 		for (const text of [
 			...luciaSchema({ text: "TEXT", boolean: "BOOLEAN" }),
 			AUTH_JS_SCHEMA,
-			// It would start when it likes; settle() does its work.
+			// Autovacuum could start at any time. settle() does its work instead.
 			"ALTER TABLE auth_key SET (autovacuum_enabled = false)",
 			"ALTER TABLE verification_token SET (autovacuum_enabled = false)",
 		]) {

@@ -60,7 +60,7 @@ const sqlite = (name, Database) => ({
 			betterAuthDatabase: {
 				dialect: new SqliteDialect({ database: db }),
 				type: "sqlite",
-				// As where it is given the Database itself, which on libsql it does not know as one.
+				// As if it got the Database itself. It does not recognize libsql's.
 				transaction: true,
 			},
 		});

@@ -1,6 +1,6 @@
 /**
- * What is imported of each package, and so is weighed. That of 2.0 and 1.0.2 comes to an app that has
- * Lucia, that of Auth.js to one that has the rest of it; better-auth is all there.
+ * What the bench imports and weighs. 2.0 and 1.0.2 exclude Lucia, and Auth.js is its adapter alone.
+ * better-auth is everything.
  */
 export const ENTRIES = [
 	{ name: "2.0, default store", imports: ["@lucia-auth/tokens"] },

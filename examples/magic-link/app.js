@@ -45,7 +45,7 @@ const tokenPageHeaders = (_request, response, next) => {
 /**
  * Creates the app: what every request goes through, the routes, and the error pages.
  *
- * The number of mails that one client may request is for you to limit. It is not shown here.
+ * Limit how many emails a client may request. The demo does not.
  *
  * @param {Omit<import("./routes/route.js").Context, "send"> & { log: (message: string) => void }} options
  */
@@ -53,7 +53,7 @@ export const createApp = ({ log, ...options }) => {
 	const { auth, inbox, baseUrl } = options;
 	const app = express();
 	app.disable("x-powered-by");
-	// Pages are not cached, so nobody asks for their tags.
+	// Pages are not cached, so they need no ETags.
 	app.disable("etag");
 
 	/** @type {import("./routes/route.js").Context["send"]} */

@@ -5,7 +5,7 @@ const headers = {
 	// A link's address holds its token, which no referrer may carry. Not `no-referrer`: browsers then
 	// send `Origin: null` with a form, and Lucia's check of the origin refuses it.
 	"Referrer-Policy": "strict-origin",
-	// No other site can lay the button of a link under somebody's pointer.
+	// Keeps other sites from framing a page and tricking users into pressing its button.
 	"Content-Security-Policy": "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 };
 
@@ -17,7 +17,7 @@ export default {
 			headers: Object.entries(headers).map(([key, value]) => ({ key, value })),
 		},
 	],
-	// A link belongs in no log.
+	// Keeps links out of the log.
 	logging: { incomingRequests: { ignore: [/^\/sign-in\/./] } },
 	// The library is linked from there. An app that installs it from npm needs no such line.
 	turbopack: { root: fileURLToPath(new URL("../..", import.meta.url)) },

@@ -11,7 +11,7 @@ export default {
 				"style-src-attr": ["unsafe-inline"],
 				"base-uri": ["none"],
 				"form-action": ["self"],
-				// No other site can lay the button of a link under somebody's pointer.
+				// Keeps other sites from framing a page and tricking users into pressing its button.
 				"frame-ancestors": ["none"],
 			},
 		},

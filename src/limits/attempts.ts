@@ -11,8 +11,8 @@ export const MAX_ATTEMPTS = 999;
 export const TRY_ROOM = ":  ".length + CHECKSUM_LENGTH + `${MAX_ATTEMPTS}`.length;
 
 /**
- * How long old tries last, in seconds. The first versions of 2.0.0 stored them, and counted all codes of a
- * user together.
+ * How long old tries last, in seconds. Early builds of 2.0.0 stored them. Those builds counted tries for all
+ * codes of a user together.
  */
 const DAY = 24 * 60 * 60;
 

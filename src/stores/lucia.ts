@@ -155,9 +155,9 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		return key;
 	};
 
-	// A claim that a crash left must not block a marked key for good. So each minute has its own claim, and
-	// a call that finds the claim of the minute before or after gives way: of two concurrent calls, the
-	// later one to read finds the other's.
+	// A claim left by a crash must not block a marked key forever. So each minute has its own claim. A call
+	// that finds the claim of the minute before or after gives up. Of two concurrent calls, the one that
+	// reads later finds the other's claim.
 	const consumeExpired = async (key: StoredKey, expiredAt: number): Promise<StoredKey | null> => {
 		const minute = Math.trunc(now() / LEASE);
 		const own = await claim(key, minuteClaimId(key.id, minute));
@@ -172,12 +172,16 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		}
 	};
 
-	// Deletes the claim, and then also the key with the other id.
-	const consumeSeen = async (seen: StoredKey, ...otherId: string[]): Promise<StoredKey | null> => {
+	// Consumes a key that was read before. Then releases the claim, and deletes the key with the other id.
+	const consumeSeen = async (
+		seen: StoredKey,
+		userId: string | undefined,
+		...otherId: string[]
+	): Promise<StoredKey | null> => {
 		const own = await claim(seen, claimId(seen.id));
 		if (own === null) return null;
 		try {
-			return await deleteClaimed(seen.id, seen.userId);
+			return await deleteClaimed(seen.id, userId);
 		} finally {
 			await Promise.all([own, ...otherId].map(release));
 		}
@@ -189,14 +193,14 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		if (expiredAt !== undefined) {
 			return isExpired(seen.expires, expiredAt) ? consumeExpired(seen, expiredAt) : null;
 		}
-		return consumeSeen(seen);
+		return consumeSeen(seen, userId);
 	};
 
 	return {
 		insert,
 		get,
 		consume,
-		consumeAndDelete: consumeSeen,
+		consumeAndDelete: (key, otherId) => consumeSeen(key, key.userId, otherId),
 
 		async delete(id, userId) {
 			if (await get(id, userId)) await adapter.deleteNonPrimaryKey(id);

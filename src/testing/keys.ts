@@ -20,7 +20,7 @@ const lookalikes = (id: string): string[] => [
 	id.replace("a", "a\u0301"),
 ];
 
-// consumeAndDelete is optional: without it, its cases test the operations that it stands for.
+// consumeAndDelete is optional. Without it, its cases test consume and delete.
 const consumeAndDelete = async (store: KeyStore, key: StoredKey, otherId: string) => {
 	if (store.consumeAndDelete) return store.consumeAndDelete(key, otherId);
 	const consumed = await store.consume(key.id, key.userId);
@@ -207,7 +207,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
-		name: "get, consume and delete compare ids byte for byte",
+		name: "get, consume, and delete compare ids byte for byte",
 		async run({ store, getRows, ...harness }) {
 			const id = `${unique()}:a`;
 			const { userId, keys } = await createKeys({ store, getRows, ...harness }, [id, LATER]);

@@ -21,8 +21,8 @@ export interface AtRest {
 
 const anyLength = () => MAX_KEY_ID_LENGTH;
 
-// No token contains a space. So a leaked digest is not a valid token, and a token in plain text is not
-// taken for a digest.
+// No token contains a space. So a leaked digest is not a valid token, and a plain token cannot be mistaken
+// for a digest.
 const SHA256 = "sha256 ";
 const HMAC_SHA256 = "hmac-sha256 ";
 const DIGEST = /^(hmac-)?sha256 [0-9a-f]{64}$/;

@@ -21,7 +21,7 @@ const PATHS = [
 /** Where Chromium is; `undefined` where there is none. */
 export const chromiumPath = PATHS.find((path) => path !== undefined && existsSync(path));
 
-/** Whether to go without a browser. Continuous integration never does. */
+/** Whether to skip the browser tests. CI never skips them. */
 export const withoutChromium = chromiumPath === undefined && process.env["CI"] !== "true";
 
 /** @throws Error there is no Chromium */
@@ -44,7 +44,7 @@ export const launch = (): Promise<Browser> => {
 };
 
 /**
- * A browser of somebody's own. What its console complains of fails the test.
+ * A separate browser. An error in its console fails the test.
  *
  * @param refusal the statuses that the app answers refused requests with, which Chromium reports too
  */

@@ -54,7 +54,7 @@ export interface App {
 /** Builds an app and starts it as in production, with an empty database. */
 export const startApp = async (framework: Framework): Promise<App> => {
 	const folder = folderOf(framework);
-	// Vitest's own mode is none that apps are built for.
+	// Vitest sets NODE_ENV to `test`, a mode that apps are not built in.
 	const env = { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" };
 	// Not the build of the library, which the app's scripts do first: other tests are using it.
 	await run("npm", ["run", "build", "--ignore-scripts", "--prefix", folder], { env });

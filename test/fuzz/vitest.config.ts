@@ -1,6 +1,6 @@
 import { suite } from "../support/suite.js";
 
-// The fuzz suite at its full length, of which `npm test` and the matrix run the hundredth part.
+// The full fuzz suite. `npm test` and the matrix run one hundredth of it.
 export default suite("fuzz", {
 	include: ["test/fuzz/*.test.ts", "test/matrix/fuzz.test.ts"],
 	globalSetup: "test/matrix/setup.ts",

@@ -44,11 +44,11 @@ const wrong = (names: readonly string[] = [], { outcomes }: End): number =>
 	names.filter((name) => name.startsWith("wrong") && outcomes[name] === "INVALID_TOKEN").length;
 
 /**
- * What is promised of the code that is outstanding from the start.
+ * Checks the promise for the code that is outstanding from the start.
  *
- * @param right the calls that guess it
- * @param holders how many others hold a try for a moment: a wrong code that meets no free one learns
- * nothing, and is not counted
+ * @param right the calls with the right code
+ * @param holders how many other calls briefly hold a try: a wrong code that finds no free try learns
+ * nothing, and does not count
  */
 const bounded = (end: End, right: readonly string[], holders = 0): void => {
 	const won = right.filter((name) => end.outcomes[name] === "ok");

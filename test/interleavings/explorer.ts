@@ -81,7 +81,7 @@ interface Seen {
 	readonly now: number;
 }
 
-/** Where an operation stands once it has seen what it has seen. */
+/** The state of an operation after the answers it has seen. */
 interface Step {
 	readonly number: number;
 	readonly operation: number;
@@ -167,11 +167,11 @@ export interface Exploration {
 /**
  * Runs operations in every interleaving of their calls of the database, with every place of the faults.
  *
- * What an operation does next depends on nothing but what it has seen. So each of these histories is
- * replayed once, and the states are explored as data: a state is the rows, the time, and what each
- * operation has seen. A state that was met before is not explored again.
+ * What an operation does next depends only on the answers it has seen. So each history of answers is
+ * replayed once, and the states are explored as data: a state is the rows, the time, and the answers that
+ * each operation has seen. No state is explored twice.
  *
- * @throws Error what `check` has thrown, with the calls that led there
+ * @throws Error the error that `check` threw, with the calls that led to it
  */
 export const explore = async (scenario: Scenario): Promise<Exploration> => {
 	const operations = Object.entries({ ...scenario.operations, ...scenario.afterwards });
@@ -242,7 +242,7 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 			const ended = operations
 				.map((_, other) => other)
 				.filter((other) => hasEnded(state.progress[other] as Progress));
-			// Whoever has not begun yet begins with its first call.
+			// An operation that has not begun yet begins with its first call.
 			const step = before ? stood : await reach(index, state.now, []);
 			for (const { number, name, args } of step.pending) {
 				const what = `${operations[index]?.[0]}: ${name} ${JSON.stringify(args[0])}`;

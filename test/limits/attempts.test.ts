@@ -212,7 +212,7 @@ describe("tries at a code", () => {
 	});
 
 	test.each([60, 24 * 60 * 60])(
-		"that an earlier 2.0.0 counted still count for codes of that time only: %d s",
+		"that an early build of 2.0.0 stored count only for codes from before: %d s",
 		async (expiresIn) => {
 			const handler = open({ expiresIn });
 			const token = await handler.issue(user);

@@ -96,7 +96,7 @@ describe.each(TOKEN_KINDS)("minInterval of $kind", ({ kind, create }) => {
 		await open().issue(user);
 	});
 
-	test("passes on why a token could not be stored, also where the interval can't be given back", async () => {
+	test("rethrows why a token could not be stored, even if the interval can't be released", async () => {
 		sqlite.db.close();
 		sqlite = openSqlite((adapter) => ({
 			...adapter,
@@ -138,7 +138,7 @@ describe.each(TOKEN_KINDS)("minInterval of $kind", ({ kind, create }) => {
 		expect(sqlite.keys()).toEqual([]);
 	});
 
-	test("does not hold a user for more than two minutes whose claim a crash has left", async () => {
+	test("blocks a user for at most two minutes after a crash leaves a claim", async () => {
 		await open().issue(user);
 		const key = sqlite.keys().find(({ id }) => id.includes("issued"));
 		const crashed = NOW + 2 * HOUR;

@@ -56,8 +56,8 @@ const rowsOf = ({ sql, keys }: Pick<Database, "sql" | "keys">): AdapterTestRows 
 const adapterOf = ({ defaultSource }: Pick<Database, "defaultSource">): Adapter =>
 	(defaultSource as unknown as { adapter: Adapter }).adapter;
 
-// What adapter-postgresql and adapter-mysql take for a transaction they never give back: a pool would
-// wait for it for ever when it ends.
+// adapter-postgresql and adapter-mysql never release the connection of a transaction, and `pool.end()` would
+// wait for it forever.
 interface Connection {
 	release(): void;
 }
@@ -87,7 +87,7 @@ interface Defect {
 	readonly message: LuciaError["message"];
 }
 
-// On PostgreSQL, adapter-prisma looks for the name of a field in the message of a P2002 in vain.
+// On PostgreSQL, adapter-prisma does not find the field's name in the message of a P2002.
 const P2002: readonly Defect[] = [
 	{
 		test: "setUser() : Throw AUTH_DUPLICATE_KEY_ID if key already exists",

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 
-// The heavy ones are in a package of their own, installed or not: so without their types.
+// The heavy packages may not be installed, so their types are not imported.
 const modules = new URL("node_modules/", import.meta.url);
 
 /** Whether a package of test/matrix/package.json is installed. */

@@ -6,7 +6,7 @@ import { keyStoreCases } from "../../src/testing.js";
 import { openMysql } from "../support/databases.js";
 import { toHarness } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
-import { behaviour } from "./behaviour.js";
+import { behavior } from "./behavior.js";
 import { matrix } from "./matrix.js";
 
 const url = inject("mysql");
@@ -40,7 +40,7 @@ describe.skipIf(url === "").each(["utf8mb4_unicode_ci", "utf8mb4_bin"])(
 	"MySQL or MariaDB, %s",
 	(collation) => {
 		for (const source of SOURCES) {
-			behaviour(source, async () => {
+			behavior(source, async () => {
 				const db = await openMysql(url, { collation });
 				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
 			});

@@ -4,7 +4,7 @@ import { idToken, type KeyStore, passwordToken, type StoredKey } from "../../src
 import { type Database, toHarness, toOwnHarness, toStore } from "../support/database.js";
 import { type OpenOptions, OWN_TABLES } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
-import { behaviour, casesOf } from "./behaviour.js";
+import { behavior, casesOf } from "./behavior.js";
 
 const SOURCES = ["defaultSource", "nativeSource"] as const;
 
@@ -24,7 +24,7 @@ export const matrix = (
 ): void => {
 	describe.skipIf(!isThere)(name, () => {
 		for (const source of SOURCES) {
-			behaviour(source, async () => {
+			behavior(source, async () => {
 				const db = await open();
 				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
 			});
@@ -35,7 +35,7 @@ export const matrix = (
 			const source = db.createStore(OWN_TABLES);
 			return { ...toOwnHarness(db, source), source, close: () => db.close() };
 		};
-		behaviour("nativeSource on custom tables", openOwn, false);
+		behavior("nativeSource on custom tables", openOwn, false);
 
 		test("custom tables can be named with their schema", async () => {
 			const db = await open();

@@ -4,7 +4,7 @@ import { pg, type PgOptions, type PgPool } from "../../src/stores/pg.js";
 import { toHarness, toOwnHarness } from "../support/database.js";
 import { openPostgres, OWN_TABLES, postgres } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
-import { casesOf } from "./behaviour.js";
+import { casesOf } from "./behavior.js";
 
 const url = inject("postgres");
 const LATER = 4_000_000_000_000;

@@ -1,7 +1,7 @@
 import { describe, inject } from "vitest";
 import { toHarness } from "../support/database.js";
 import { openPostgres } from "../support/databases.js";
-import { behaviour } from "./behaviour.js";
+import { behavior } from "./behavior.js";
 import { matrix } from "./matrix.js";
 
 const url = inject("postgres");
@@ -11,7 +11,7 @@ matrix("PostgreSQL", (options) => openPostgres(url, options), url !== "");
 const SERIALIZABLE = "-c default_transaction_isolation=serializable";
 
 describe.skipIf(url === "")("PostgreSQL, serializable", () => {
-	behaviour("nativeSource", async () => {
+	behavior("nativeSource", async () => {
 		const db = await openPostgres(url, {}, { options: SERIALIZABLE });
 		return { ...toHarness(db, db.nativeSource), source: db.nativeSource, close: () => db.close() };
 	});

@@ -5,7 +5,7 @@ import {
 	openPrismaOnSqlite,
 	type PrismaDatabase,
 } from "../support/prisma.js";
-import { behaviour, type Contender } from "./behaviour.js";
+import { behavior, type Contender } from "./behavior.js";
 import { isInstalled } from "./heavy.js";
 
 const url = inject("postgres");
@@ -17,9 +17,9 @@ const contender = async (opening: Promise<PrismaDatabase>): Promise<Contender> =
 };
 
 describe.skipIf(!isThere)("Prisma on SQLite", () => {
-	behaviour("defaultSource", () => contender(openPrismaOnSqlite()));
+	behavior("defaultSource", () => contender(openPrismaOnSqlite()));
 });
 
 describe.skipIf(!isThere || url === "")("Prisma on PostgreSQL", () => {
-	behaviour("defaultSource", () => contender(openPrismaOnPostgres(url)));
+	behavior("defaultSource", () => contender(openPrismaOnPostgres(url)));
 });

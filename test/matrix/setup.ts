@@ -5,7 +5,7 @@ import { isInstalled } from "./heavy.js";
 
 declare module "vitest" {
 	export interface ProvidedContext {
-		/** Where PostgreSQL is; empty where there is none. */
+		/** The URL of PostgreSQL; empty if there is none. */
 		postgres: string;
 		/** Where MySQL or MariaDB is; empty where there is none. */
 		mysql: string;
@@ -14,7 +14,7 @@ declare module "vitest" {
 
 const HEAVY = "npm ci --prefix test/matrix";
 
-/** Finds or starts the servers, once for all test files, and ends by name what did not run. */
+/** Finds or starts the servers once for all test files. At the end, lists what did not run. */
 export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
 	const [postgres, mariadb] = await Promise.all([findPostgres(), findMariadb()]);
 	provide("postgres", postgres?.url ?? "");
@@ -39,7 +39,7 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
 	};
 	if (missing.length > 0 && process.env["CI"]) {
 		await stop();
-		throw new Error(`The matrix must be whole where CI is set. Missing:${report}`);
+		throw new Error(`With CI set, the matrix must be complete. Missing:${report}`);
 	}
 	return async () => {
 		await stop();

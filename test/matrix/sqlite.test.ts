@@ -4,7 +4,7 @@ import { luciaStore } from "../../src/stores/lucia.js";
 import { toOwnHarness } from "../support/database.js";
 import { libsql as Libsql, openLibsql, OWN_TABLES } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
-import { casesOf } from "./behaviour.js";
+import { casesOf } from "./behavior.js";
 
 const LATER = 4_000_000_000_000;
 const key = { id: "n:a", userId: "u", expires: LATER };

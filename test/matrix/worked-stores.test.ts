@@ -8,7 +8,7 @@ import {
 	openPrismaOnSqlite,
 	type PrismaDatabase,
 } from "../support/prisma.js";
-import { behaviour, type Contender } from "./behaviour.js";
+import { behavior, type Contender } from "./behavior.js";
 import { importHeavy, isInstalled } from "./heavy.js";
 
 const toContender = (
@@ -56,11 +56,11 @@ const openPrisma = async (opening: Promise<PrismaDatabase>): Promise<Contender> 
 };
 
 describe.skipIf(!isInstalled("drizzle-orm") || inject("postgres") === "")("Drizzle", () => {
-	behaviour("examples/stores/drizzle.ts", openDrizzle);
+	behavior("examples/stores/drizzle.ts", openDrizzle);
 });
 
 describe.skipIf(!isInstalled("kysely") || !isInstalled("better-sqlite3"))("Kysely", () => {
-	behaviour("examples/stores/kysely.ts", openKysely);
+	behavior("examples/stores/kysely.ts", openKysely);
 });
 
 // Prisma tells the arguments where they do not fit the schema, and PostgreSQL the row that it refuses.
@@ -105,12 +105,12 @@ const tellsNoToken = (open: () => Promise<PrismaDatabase>, check?: string): void
 };
 
 describe.skipIf(!isInstalled("prisma"))("Prisma on SQLite", () => {
-	behaviour("examples/stores/prisma.ts", () => openPrisma(openPrismaOnSqlite()));
+	behavior("examples/stores/prisma.ts", () => openPrisma(openPrismaOnSqlite()));
 	tellsNoToken(openPrismaOnSqlite);
 });
 
 describe.skipIf(!isInstalled("prisma") || inject("postgres") === "")("Prisma on PostgreSQL", () => {
 	const open = () => openPrismaOnPostgres(inject("postgres"));
-	behaviour("examples/stores/prisma.ts", () => openPrisma(open()));
+	behavior("examples/stores/prisma.ts", () => openPrisma(open()));
 	tellsNoToken(open, "ALTER TABLE auth_key ADD CHECK (expires > 1)");
 });

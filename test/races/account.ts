@@ -7,8 +7,8 @@ import { EXPIRES_IN, NAME, options } from "./tokens.js";
 const HOUR = 60 * 60 * 1000;
 
 /**
- * Accounts for every token of a user after faults: none has two successes, and one that has none
- * validates now, is gone, or is held by a claim that a sweep clears.
+ * Accounts for every token of a user after faults. No token succeeded twice. A token that never succeeded
+ * validates now, is gone, or is blocked by a claim that a sweep clears.
  */
 export const account = async (
 	what: string,
@@ -52,7 +52,7 @@ export const account = async (
 		...counts,
 	});
 
-	// What is left are the tokens that are held and the claims: the token's time is over, and an hour.
+	// Only blocked tokens and claims are left. A sweep clears them an hour after the tokens expire.
 	expect((await ids()).size).toBe(held + claims);
 	vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + EXPIRES_IN * 1000 + HOUR + 1000 });
 	try {

@@ -9,7 +9,7 @@ import { type Job, startRacer } from "./racers.js";
 import { createUser, NAME, storeTokens } from "./tokens.js";
 
 const TOKENS = 1000;
-/** How many tokens validate between two cuts: where connecting is slow, a fixed time would leave no progress. */
+/** How many tokens validate between two cuts. If connecting is slow, fixed pauses would allow no progress. */
 const WINS_PER_CUT = 5;
 
 /** Cuts one connection of the process that validates. Returns how many there were to cut. */

@@ -19,7 +19,7 @@ import type { Connection } from "./racers.js";
 /** A database of a test's own. */
 export type Opened = Pick<Database, "defaultSource" | "sql" | "keys" | "close">;
 
-/** A database that other processes can come to as well. */
+/** A database that other processes can also connect to. */
 export interface Shared extends Database {
 	readonly connection: Connection;
 	/** The driver's pool or database. */
@@ -134,7 +134,7 @@ const defaultOn = (name: string, isThere: boolean, open: () => Promise<Opened>):
 	sourceOf: (db) => db.defaultSource,
 });
 
-/** Where a query takes so long that the races are about fewer tokens. */
+/** Contenders with slow queries. Their races use fewer tokens. */
 export const SLOW: readonly Contender[] = [
 	defaultOn("D1", isInstalled("miniflare"), openD1),
 	defaultOn("Prisma and SQLite", isInstalled("prisma"), openPrismaOnSqlite),

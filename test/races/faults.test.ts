@@ -19,7 +19,7 @@ type State = "good" | "expired";
 interface Case {
 	readonly operation: Operation;
 	readonly state: State;
-	/** What the caller sees where there is no fault: of the call, and of the same call once more. */
+	/** The outcome without a fault, and of a retry after a fault. */
 	readonly outcome: string;
 	/** Calls of the default store's adapter. */
 	readonly calls: number;
@@ -37,17 +37,17 @@ const CASES: readonly Case[] = [
 	{ operation: "deleteExpiredUserTokens", state: "expired", outcome: "success", calls: 2 },
 ];
 
-/** Where the caller does not see the database's own error, or a retry does not do what the call would have. */
+/** The cases in which the caller does not get the database's error, or a retry does not complete the call. */
 const EXCEPTIONS: Record<"default" | "one statement" | "two statements", readonly string[]> = {
 	default: [
-		// The claim's answer never came: whose it is is unknown, so it stays, and holds the token.
+		// The answer to the claim is lost, so nobody knows whose it is. It stays, and blocks the token.
 		"validate a good token, call 1 fails after it took effect: the error; claim and token left; then INVALID_TOKEN",
-		// The deciding delete took effect, its answer never came: the token is lost.
+		// The deciding delete takes effect, but its answer is lost. So the token is lost.
 		"validate a good token, call 3 fails after it took effect: the error; nothing left; then INVALID_TOKEN",
-		// The clean-up failed: a success all the same.
+		// Only the cleanup fails, so the call succeeds.
 		"validate a good token, call 4 fails before it takes effect: success; claim left; then INVALID_TOKEN",
 		"validate a good token, call 4 fails after it took effect: success; nothing left; then INVALID_TOKEN",
-		// The same of a token that has expired, about which no more is lost than who is told.
+		// The same for an expired token. Only the answer EXPIRED_TOKEN can be lost.
 		"validate an expired token, call 1 fails after it took effect: the error; claim and token left; then INVALID_TOKEN",
 		"validate an expired token, call 3 fails after it took effect: the error; nothing left; then INVALID_TOKEN",
 		"validate an expired token, call 4 fails before it takes effect: EXPIRED_TOKEN; claim left; then INVALID_TOKEN",

@@ -28,7 +28,7 @@ describe("kill -9 of two validating processes, four times", () => {
 						() => 1,
 					),
 				);
-				// When so many have been reported, there are more to come.
+				// At this count, many tokens are still to be validated.
 				const won = (): number => racers.reduce((count, racer) => count + racer.won.length, 0);
 				while (won() < TOKENS / (ROUNDS + 2)) await setTimeout(1);
 				await Promise.all(racers.map((racer) => racer.kill()));

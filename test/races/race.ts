@@ -1,9 +1,9 @@
 import { expect } from "vitest";
 import type { Actor } from "./racers.js";
 
-/** What came of calls of `validate`: how often each token succeeded, and how often what failed. */
+/** The outcomes of calls to `validate`: successes by token, and failures by message. */
 export interface Tally {
-	/** By token; of all tokens, so 0 for one that never succeeded. */
+	/** The number of successes of every token, including 0. */
 	readonly successes: Map<string, number>;
 	/** By message. */
 	readonly failures: Record<string, number>;
@@ -44,7 +44,7 @@ export const countSuccesses = ({ successes }: Tally): number => sum(successes.va
 
 export const countFailures = ({ failures }: Tally): number => sum(Object.values(failures));
 
-/** The races' one check: each token succeeded once, and whoever lost was told that it is invalid. */
+/** Checks that each token succeeded once, and that every other call got `INVALID_TOKEN`. */
 export const expectExactlyOnce = (tally: Tally): void => {
 	expect(Object.keys(tally.failures)).toEqual(["INVALID_TOKEN"]);
 	expect(new Set(tally.successes.values())).toEqual(new Set([1]));
@@ -56,7 +56,7 @@ export const report = (name: string, counts: Readonly<Record<string, number>>): 
 	console.log(`${name}: ${list.join(", ")}`);
 };
 
-/** Runs what there is to do, so many at once. */
+/** Runs a function on all items, in batches of `size` concurrent calls. */
 export const inBatches = async <Item>(
 	items: readonly Item[],
 	size: number,

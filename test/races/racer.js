@@ -1,5 +1,5 @@
-// A process of its own on a database that is there, as a second server of an app would be. It runs
-// the built package and does what its parent asks, until its parent is gone.
+// A separate process on an existing database, like a second server of an app. It runs the built package and
+// does what its parent asks, until its parent exits.
 import { createRequire } from "node:module";
 import { mysql2 as mysqlAdapter } from "@lucia-auth/adapter-mysql";
 import { pg as pgAdapter } from "@lucia-auth/adapter-postgresql";
@@ -77,8 +77,8 @@ const METHODS = {
 	guessAll: (userId, guesses) => outcomes(guesses.map((code) => guess(code, userId))),
 	issueAll: (userId, count) => outcomes(Array.from({ length: count }, () => issue(userId))),
 
-	// Validates token after token in the order given, many at once, and reports each
-	// success at once: this process may be killed. Returns how often there was which failure.
+	// Validates the tokens in the given order, many concurrently. Reports each success immediately, because
+	// this process may be killed. Returns the number of failures by message.
 	validateAll: async (tokens, atOnce, calls) => {
 		const failures = {};
 		const queue = tokens.values();
@@ -108,6 +108,6 @@ process.on("message", async ({ id, method, args }) => {
 	}
 });
 
-// Once with the database, so that what comes is in time with the other processes.
+// Connects to the database first, so that all processes start their calls together.
 await handler.validate("warm-up").catch(() => {});
 process.send({ ready: true });

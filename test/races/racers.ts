@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
-/** How another process comes to a database. */
+/** How another process connects to a database. */
 export interface Connection {
 	readonly driver: "pg" | "mysql2" | "libsql" | "better-sqlite3";
 	readonly url?: string;
@@ -11,7 +11,7 @@ export interface Connection {
 	readonly database: string;
 }
 
-/** What a process is started for. */
+/** What a process does. */
 export interface Job {
 	readonly connection: Connection;
 	readonly store: "default" | "native";
@@ -32,7 +32,7 @@ export interface Actor {
 export interface Racer extends Actor {
 	/** Which tokens it has reported as validated, one entry for each success. */
 	readonly won: string[];
-	/** Validates all tokens in their order. Resolves with how often there was which failure. */
+	/** Validates all tokens in order. Resolves with the number of failures by message. */
 	validateAll(
 		tokens: readonly string[],
 		atOnce: number,
@@ -60,7 +60,7 @@ interface Pending {
 
 const script = fileURLToPath(new URL("racer.js", import.meta.url));
 
-// The last reports come in after the end: both have to be waited for.
+// The last reports arrive after the process exits, so this waits for both.
 const end = async (child: ChildProcess): Promise<void> => {
 	const over: Promise<unknown>[] = [];
 	if (child.exitCode === null && child.signalCode === null) over.push(once(child, "exit"));

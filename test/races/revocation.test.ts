@@ -46,8 +46,8 @@ const revoke = async (
 };
 
 /**
- * Revokes the tokens of each user while they are validated. Calls that began before may win, one for
- * each token at most; calls that begin once the revocation is reported never do.
+ * Revokes the tokens of each user during validation. Of the calls that began earlier, at most one for each
+ * token may win. A call that begins after the revocation returns never wins.
  */
 const race = async (
 	name: string,

@@ -65,7 +65,7 @@ describe.each(DATABASES)(
 				let slowest = 0;
 				do {
 					const asked = performance.now();
-					// The first of them at the least is answered before the end.
+					// At least the first query finishes before the revocation does.
 					await db.sql("SELECT 1");
 					if (!revoked) queries++;
 					slowest = Math.max(slowest, performance.now() - asked);

@@ -4,7 +4,7 @@ import { suite } from "../support/suite.js";
 export default suite("races", {
 	include: ["test/races/**/*.test.ts"],
 	globalSetup: "test/matrix/setup.ts",
-	// One file after the other: they are after the same processors and connections.
+	// One file at a time, because the files compete for processors and connections.
 	fileParallelism: false,
 	// The default store loses a connection with each lost insert on PostgreSQL: see docs/stores.md.
 	testTimeout: 600_000,

@@ -81,7 +81,7 @@ const deno: Runtime = {
 		),
 };
 
-// They are in a package of their own, installed or not: so without their types.
+// These packages may not be installed, so their types are not imported.
 interface Esbuild {
 	readonly build: (options: object) => Promise<{ outputFiles: [{ text: string }] }>;
 }

@@ -15,8 +15,8 @@ export interface AdapterTestRows {
 
 type TestAdapter = (adapter: Adapter, rows: AdapterTestRows, endProcess: boolean) => Promise<void>;
 
-// Lucia's own tests of adapters for v1, 3.0.1, are on the registry only inside of its adapters: it
-// is not in the lockfile by itself, and `npm install` removes what `npm ci` has laid down.
+// Lucia's own adapter tests for v1 (3.0.1) are on the registry only inside its adapters. They are not in the
+// lockfile, and `npm install` removes what `npm ci` has installed.
 const location = new URL(
 	"../../node_modules/@lucia-auth/adapter-sqlite/node_modules/@lucia-auth/adapter-test/index.js",
 	import.meta.url,

@@ -23,8 +23,8 @@ interface MiniflareModule {
 	};
 }
 
-// An error of D1 has a cause, which the adapter looks at. On its way from Miniflare's worker to Node
-// it loses it.
+// A D1 error has a cause, which the adapter reads. The error loses its cause on the way from Miniflare's
+// worker to Node.
 const withCause = (error: Error): never => {
 	error.cause ??= new Error(error.message.replace("D1_ERROR: ", ""));
 	throw error;

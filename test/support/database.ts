@@ -22,7 +22,7 @@ export interface Database {
 	readonly ownTables: Tables;
 	/** Every statement of a store since the last `statements.length = 0`. */
 	readonly statements: string[];
-	/** Runs a statement past the stores; with `?` for a value. */
+	/** Runs a statement directly, without a store. It has `?` for each value. */
 	sql(text: string, values?: unknown[]): Promise<unknown[]>;
 	keys(): Promise<KeySchema[]>;
 	/** Drops what was made. */
@@ -36,7 +36,7 @@ export const createAuth = (adapter: (error: LuciaErrorConstructor) => Adapter): 
 export const toStore = (source: Auth | KeyStore): KeyStore =>
 	"consume" in source ? source : luciaStore(source);
 
-/** What the exported cases ask for. */
+/** The harness that the exported cases need. */
 export const toHarness = (
 	{ sql, keys }: Pick<Database, "sql" | "keys">,
 	source: Auth | KeyStore,
@@ -46,7 +46,7 @@ export const toHarness = (
 		await sql("INSERT INTO auth_user (id) VALUES (?)", [id]);
 	},
 	insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
-		// Every database takes the words TRUE and FALSE, not every driver a boolean.
+		// Every database accepts TRUE and FALSE in SQL, but not every driver accepts a boolean.
 		await sql(
 			`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
 			VALUES (?, ?, ${primary_key}, ?, ?)`,
@@ -56,7 +56,7 @@ export const toHarness = (
 	getRows: async (userId) => (await keys()).filter((row) => row.user_id === userId),
 });
 
-/** What the exported cases ask for, on tables of an app's own. */
+/** The harness that the exported cases need, on an app's own tables. */
 export const toOwnHarness = (
 	{ sql, ownTables: { user, key } }: Pick<Database, "sql" | "ownTables">,
 	store: KeyStore,

@@ -2,7 +2,7 @@ import type { Adapter } from "lucia-auth";
 
 type Call = (name: string, run: () => Promise<unknown>) => Promise<unknown>;
 
-/** Puts something between a caller and each call of an adapter. */
+/** Intercepts each call of an adapter. */
 export const intercept = (adapter: Adapter, call: Call): Adapter =>
 	new Proxy(adapter, {
 		get: (target, name: keyof Adapter) => {
@@ -17,10 +17,10 @@ export class DatabaseError extends Error {
 
 /** Lets one call of an adapter or a driver fail, before or after it has taken effect. */
 export interface Fault {
-	/** The number of the call that fails, from 0; none while it is -1. */
+	/** The index of the call that fails. With -1, no call fails. */
 	at: number;
 	when: "before" | "after";
-	/** The calls that there were, by name. */
+	/** The names of all calls so far. */
 	readonly calls: string[];
 	/** What a call fails with. */
 	readonly error: DatabaseError;

@@ -11,9 +11,8 @@ import {
 } from "../../src/index.js";
 import type { Database } from "./database.js";
 
-// Drives every public function with anything at all, and looks after each call at the three things
-// that must hold: only documented errors come out, no key outside of the type is touched, and no
-// secret is in an error.
+// Calls every public function with arbitrary values. After each call, checks three things: only documented
+// errors are thrown, no key of another type changes, and no error contains a secret.
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const USERS = ["alice", "bob", "a.b", "a", "100%", "o'b"];
@@ -160,7 +159,7 @@ const isBystander = ({ id }: { id: string }) => id.includes(".bystander-");
 const sortById = <Row extends { id: string }>(rows: Row[]): Row[] =>
 	[...rows].sort((a, b) => (a.id < b.id ? -1 : 1));
 
-/** @returns how many calls did what was asked of them, which tells a fuzz that reaches nothing */
+/** @returns how many calls succeeded: a fuzz without successes tests nothing */
 export const fuzz = async (db: Database, numRuns: number): Promise<number> => {
 	for (const user of USERS) await db.sql("INSERT INTO auth_user (id) VALUES (?)", [user]);
 	await insertBystanders(db);
@@ -197,7 +196,7 @@ export const fuzz = async (db: Database, numRuns: number): Promise<number> => {
 			} catch (error) {
 				expectNoSecret(error);
 				const { message, constructor } = error as Error;
-				// What a getter of the caller's own throws, or what issue says of a text to bind to.
+				// The error of the caller's own getter, or of an invalid `boundTo`.
 				if (message === "got" || (method === "issue" && message.startsWith("boundTo "))) {
 					expect([Error, TypeError, RangeError]).toContain(constructor);
 					return;

@@ -7,7 +7,7 @@ import {
 	type Token,
 } from "../../src/index.js";
 
-/** One signature for the handlers of both types, for the behaviour that they share. */
+/** One signature for the handlers of both types, for the behavior that they share. */
 export interface Handler {
 	readonly issue: (userId: string) => Promise<Token>;
 	readonly validate: (token: string | Token, userId: string) => Promise<Token>;
@@ -29,7 +29,7 @@ export interface TokenKind {
 	/** The id of the key of a user's token. */
 	readonly keyId: (name: string, userId: string, token: string) => string;
 	readonly defaultToken: RegExp;
-	/** Of a name beside the shortest token, and of a token beside the name "name". */
+	/** The longest name with the shortest token, and the longest token with the name "name". */
 	readonly maxNameLength: number;
 	readonly maxLength: number;
 }

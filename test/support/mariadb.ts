@@ -18,7 +18,7 @@ const startOwn = async (install: string, server: string): Promise<Server> => {
 	const data = temporaryFolder("mariadb", user);
 	const port = await freePort();
 	const url = `mysql://root@127.0.0.1:${port}/`;
-	// The configuration of this machine names the socket and the log of its own server.
+	// This machine's configuration has the socket and the log of the system's server.
 	const common = ["--no-defaults", `--datadir=${data.path}`];
 	try {
 		await run(install, [...common, "--auth-root-authentication-method=normal"], user);
@@ -38,10 +38,10 @@ const startOwn = async (install: string, server: string): Promise<Server> => {
 };
 
 /**
- * `MYSQL_URL` where it is set, else the server on the usual local port, else a MariaDB of its own
+ * Returns the server at `MYSQL_URL` if it is set, else the server on the default port, else a new MariaDB
  * from this machine's binaries.
  *
- * @returns undefined where there is none of them
+ * @returns the server; `undefined` if there is none
  * @throws Error the server that `MYSQL_URL` names does not answer
  */
 export const findMariadb = async (): Promise<Server | undefined> => {

@@ -16,12 +16,12 @@ type Run = (...values: unknown[]) => Promise<void>;
 const AsyncFunction = (async () => {}).constructor as new (...source: string[]) => Run;
 
 /**
- * Runs a TypeScript block as the module that it is. `sendMail` is there for it, and `value`: what came
- * back of the last mail, its last word or path segment.
+ * Runs a TypeScript block as a module. The block can use `sendMail`, and `value`: the last word or path
+ * segment of the last email.
  *
- * @param modules what it imports, by name
- * @param givens what else it takes for granted, by name
- * @returns what it exports
+ * @param modules the modules that the block imports, by name
+ * @param givens the other variables that it uses, by name
+ * @returns the block's exports
  */
 export const runBlock = async (
 	code: string,

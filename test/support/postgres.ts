@@ -38,10 +38,10 @@ const startOwn = async (folder: string): Promise<Server> => {
 };
 
 /**
- * `POSTGRES_URL` where it is set, else the server on the usual local port, else one of its own from
- * this machine's binaries.
+ * Returns the server at `POSTGRES_URL` if it is set, else the server on the default port, else a new one
+ * from this machine's binaries.
  *
- * @returns undefined where there is none of them
+ * @returns the server; `undefined` if there is none
  * @throws Error the server that `POSTGRES_URL` names does not answer
  */
 export const findPostgres = async (): Promise<Server | undefined> => {

@@ -24,7 +24,7 @@ type Provider = "sqlite" | "postgresql";
 
 const folder = fileURLToPath(new URL("../matrix/", import.meta.url));
 
-// Prisma fetches an engine that generating a client does not need, unless it is told of one.
+// Unless it is given an engine, Prisma downloads one, although it does not need it to generate a client.
 const generate = (provider: Provider): string => {
 	const schema = join(folder, "prisma", `${provider}.prisma`);
 	const client = join(folder, "node_modules", `.prisma-${provider}`, "index.js");

@@ -9,7 +9,7 @@ import { setTimeout } from "node:timers/promises";
 /** A database server for the matrix. */
 export interface Server {
 	readonly url: string;
-	/** Ends a server that the suite has started, and leaves any other alone. */
+	/** Stops the server if the suite started it. */
 	stop(): Promise<void>;
 }
 
@@ -19,7 +19,7 @@ export interface Identity {
 	readonly gid?: number;
 }
 
-/** @returns the user of that name where this is root, as whom servers refuse to run; else nobody else */
+/** @returns the user with this name if this process is root, which servers refuse to run as; else `{}` */
 export const identity = (name: string): Identity => {
 	if (userInfo().uid !== 0) return {};
 	const id = (flag: string): number => Number(execFileSync("id", [flag, name]).toString());
@@ -35,17 +35,17 @@ export const freePort = async (): Promise<number> => {
 	return port;
 };
 
-/** As whom a program runs, and with which environment; this one's where there is none. */
+/** The user and the environment that a program runs with. By default, those of this process. */
 type Surroundings = Identity & { readonly env?: NodeJS.ProcessEnv };
 
-/** A folder of a user's, and its removal. */
+/** Creates a temporary folder that a user owns. Returns its path and a function that removes it. */
 export const temporaryFolder = (name: string, { uid, gid }: Identity = {}) => {
 	const path = mkdtempSync(join(tmpdir(), `lucia-tokens-${name}-`));
 	if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
 	return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 };
 
-/** Runs a program to its end. @throws Error it failed; with its output */
+/** Runs a program and waits until it exits. @throws Error the program failed; contains its output */
 export const run = async (
 	command: string,
 	args: readonly string[],
@@ -67,9 +67,9 @@ export const run = async (
 /**
  * Starts a server and waits until it answers.
  *
- * @param answers resolves where the server can be used
- * @param signal how it is told to end at once and leave nothing behind
- * @returns how to end it
+ * @param signal the signal that makes the server exit immediately and clean up
+ * @param answers resolves when the server is ready
+ * @returns a function that stops the server
  */
 export const start = async (
 	command: string,

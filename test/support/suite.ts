@@ -3,8 +3,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 type Test = NonNullable<ViteUserConfig["test"]>;
 
 /**
- * A suite of its own, which in CI reports to `reports/NAME.json` as well, from where `.ci/run` counts
- * all the tests that ran.
+ * Configures a suite. In CI, it also writes `reports/NAME.json`, which `.ci/run` uses to count the tests.
  */
 export const suite = (name: string, test: Test): ViteUserConfig =>
 	defineConfig({

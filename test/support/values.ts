@@ -1,4 +1,4 @@
-/** What no function of the library takes for a string, by the name under which a test reports it. */
+/** Values that are not strings, each with the name that tests report it under. */
 export const NOT_STRINGS: readonly (readonly [string, unknown])[] = [
 	["undefined", undefined],
 	["null", null],

@@ -59,10 +59,10 @@ export const createAuth = (db, { baseUrl, expiresIn, minInterval, secret }) => {
 		maxTokensPerUser: MAX_TOKENS_PER_USER,
 	});
 	const magicLink = idToken(auth, "magic-link", { ...hashed, minInterval });
-	// The browser that requests a code holds one of these in a cookie, and the code is bound to it. So
-	// codes are as far apart in time as their requests.
+	// The browser that requests a code keeps one of these in a cookie, and the code is bound to it. Its
+	// interval also spaces out the codes.
 	const codeRequest = idToken(auth, "code-request", { ...hashed, minInterval });
-	// A code is dead after five wrong tries, the default.
+	// A code is invalid after five wrong tries, the default.
 	const signInCode = passwordToken(auth, "sign-in-code", {
 		...hashed,
 		secret,
@@ -74,8 +74,8 @@ export const createAuth = (db, { baseUrl, expiresIn, minInterval, secret }) => {
 	const findUserId = (email) => /** @type {any} */ (selectUser.get(email))?.id;
 
 	/**
-	 * Returns the user of an address, and creates them at first sight: signing in is also signing up,
-	 * so no answer tells who has an account. Only what is in the mail starts a session.
+	 * Returns the user of an address, or creates one: signing in is also signing up, so no answer reveals
+	 * who has an account. Only the link or code in the email starts a session.
 	 *
 	 * @param {string} email normalized
 	 * @returns {Promise<string>} the user's id

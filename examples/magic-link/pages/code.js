@@ -68,7 +68,7 @@ export const noCodeLeft = (email) => ({
 	main: html`<div class="card">
 		<h1>Request a new code</h1>
 		<p>
-			No code for <strong>${email}</strong> works any more. A code works once, for a short time, and
+			No code for <strong>${email}</strong> works anymore. A code works once, for a short time, and
 			not after five wrong tries.
 		</p>
 		${newCodeForm(email)}

@@ -29,13 +29,13 @@ const codeMail = (code, expiresIn) => ({
 	subject: "Your sign-in code",
 	text: `Hello,
 
-your sign-in code is:
+Your sign-in code is:
 
 ${code.replace(/\d{4}(?=\d)/g, "$& ")}
 
 It works once, for ${inWords(expiresIn * 1000)}. Enter it in the browser where you requested it, and never share it.
 
-If you did not request it, ignore this mail: nobody can sign in without this code.
+If you did not request it, ignore this email: nobody can sign in without this code.
 `,
 });
 
@@ -111,7 +111,7 @@ export const codeRoutes = (context) => {
 			}
 			const { userId, email } = user;
 			const code = normalizeCode(request.body.code);
-			// What doesn't look like a code is no guess, and doesn't count as a try.
+			// Input that doesn't look like a code doesn't count as a try.
 			if (code === null) return send(response, 422, codePage(email, "malformed"));
 			try {
 				await signInCode.validate(code, userId, { boundTo: codeCookie.read(request) });

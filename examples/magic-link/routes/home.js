@@ -57,7 +57,7 @@ export const homeRoutes = ({ auth: appAuth, send }) => {
 		"/revoke",
 		route(async (request, response) => {
 			const { user } = await auth.handleRequest(request, response).validateUser();
-			// It is looked up among the user's own, so nobody can revoke another user's.
+			// Searches only the user's own tokens, so nobody can revoke another user's.
 			const own = user ? await outstanding(user.userId) : [];
 			await own.find(({ id }) => id === request.body.id)?.revoke();
 			response.redirect(303, "/");

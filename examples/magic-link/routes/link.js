@@ -14,13 +14,13 @@ const linkMail = (link, expiresIn) => ({
 	subject: "Your sign-in link",
 	text: `Hello,
 
-open this link and press the button to sign in:
+Open this link and press the button to sign in:
 
 ${link}
 
 It works once, for ${inWords(expiresIn * 1000)}.
 
-If you did not request it, ignore this mail: nobody can sign in without this link.
+If you did not request it, ignore this email: nobody can sign in without this link.
 `,
 });
 
@@ -50,8 +50,8 @@ export const linkRoutes = (context) => {
 		}),
 	);
 
-	// Mail scanners and previews open links, so GET only looks: `getToken` does not use a token up. It
-	// does not look at the session, because Lucia may renew it.
+	// Mail scanners and previews open links, so GET only reads: `getToken` does not use a token up. It
+	// does not read the session, because Lucia may renew it.
 	router.get(
 		"/sign-in/:token",
 		route(async (request, response) => {

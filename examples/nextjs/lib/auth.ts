@@ -9,7 +9,7 @@ import { cookies } from "next/headers";
 /** Where users find the app: links are built from it, never from a request's Host header. */
 export const origin = process.env.ORIGIN ?? "http://localhost:3000";
 
-// A build imports this file, too, and leaves no database behind.
+// A build imports this file, too, and must not leave a database behind.
 const building = process.env.NEXT_PHASE === PHASE_PRODUCTION_BUILD;
 const db = new Database(building ? ":memory:" : (process.env.DATABASE ?? "app.db"));
 db.pragma("journal_mode = WAL");
@@ -62,7 +62,7 @@ const findUserId = (email: string) =>
 		?.id;
 
 /**
- * The user of an address, made at first sight: to sign in is also to sign up, so no answer tells
+ * Returns the user of an address, or creates one: signing in is also signing up, so no answer reveals
  * whether an address has an account.
  */
 export const userIdOf = async (email: string): Promise<string> => {

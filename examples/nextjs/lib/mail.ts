@@ -6,7 +6,7 @@ interface Mail {
 // Next.js loads this file more than once: for pages, and for route handlers.
 const shared = globalThis as typeof globalThis & { mailbox?: Mail[] };
 
-/** For the demo alone: whoever can read the mailbox can sign in as anyone. */
+/** For the demo only: anyone who can read the mailbox can sign in as anyone. */
 export const mailbox = (shared.mailbox ??= []);
 
 /** Send a real mail here. */

@@ -1,6 +1,6 @@
 /* global addEventListener */
-// The second click of a double click would find the link used, and its page would take the place of
-// the first one's. This works before the framework does: a form with data-once is sent once.
+// Sends a form with data-once only once, even before the framework has loaded. Otherwise the second click
+// of a double click would show the page of a used link.
 let sent = new WeakSet();
 
 addEventListener(

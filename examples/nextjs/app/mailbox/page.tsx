@@ -14,7 +14,7 @@ export default async function Mailbox() {
 					<p>
 						Open this link and press the button to sign in: <a href={link}>{link}</a>
 					</p>
-					<p>It works once, for ten minutes. If you did not ask for it, do nothing.</p>
+					<p>It works once, for ten minutes. If you did not request it, ignore this email.</p>
 				</article>
 			))}
 		</>

@@ -5,10 +5,10 @@ import { formRoute } from "../../lib/form";
 export const POST = formRoute(async (fields, authRequest) => {
 	const value = String(fields.get("token"));
 	try {
-		// Of all that press the button, at once or later, one gets past validate().
+		// However many requests use a link, only one gets past validate().
 		const { userId } = await magicLink.validate(value);
 		await magicLink.invalidateAllUserTokens(userId);
-		// A new session in the place of the browser's former one, of whichever user.
+		// The new session replaces the browser's former one, even another user's.
 		const former = authRequest.storedSessionId;
 		authRequest.setSession(await auth.createSession(userId));
 		if (former) await auth.invalidateSession(former);

@@ -12,7 +12,7 @@ export const load: PageServerLoad = async ({ locals }) => {
 };
 
 export const actions: Actions = {
-	// Limit how often an address, and a client, may ask.
+	// Limit link requests per client and per address.
 	ask: async ({ request }) => {
 		const typed = String((await request.formData()).get("email"));
 		const email = typed.trim().toLowerCase();

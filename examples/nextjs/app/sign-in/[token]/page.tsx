@@ -47,7 +47,7 @@ async function DeadLink() {
 			<p>It has been used, has expired or is not valid.</p>
 			{email === undefined ? (
 				<p>
-					<Link href="/">Ask for a new link</Link>
+					<Link href="/">Request a new link</Link>
 				</p>
 			) : (
 				<>

@@ -3,7 +3,7 @@ interface Mail {
 	readonly link: string;
 }
 
-/** For the demo alone: whoever can read the mailbox can sign in as anyone. */
+/** For the demo only: anyone who can read the mailbox can sign in as anyone. */
 export const mailbox: Mail[] = [];
 
 /** Send a real mail here. */

@@ -6,8 +6,8 @@ import type { Actions, PageServerLoad } from "./$types";
 /** Shows the page of a link that is unknown, used or expired. */
 const refuse = async (cause: unknown, { auth: request }: App.Locals): Promise<never> => {
 	if (!(cause instanceof LuciaTokenError)) throw cause;
-	// Somebody in another tab may have used the link. To look with validateUser() could renew the
-	// session, or drop the cookie that the other tab has just got.
+	// Another tab may have used the link. validateUser() could renew the session, or drop the cookie that
+	// the other tab has just received.
 	const signedIn = await auth.getSessionUser(request.storedSessionId ?? "").catch(() => null);
 	error(410, { message: "This link does not work", signedInAs: signedIn?.user.email });
 };
@@ -20,13 +20,13 @@ export const load: PageServerLoad = async ({ params, locals }) => {
 };
 
 export const actions: Actions = {
-	// Of all that press the button, at once or later, one gets past validate().
+	// However many requests use a link, only one gets past validate().
 	default: async ({ params, locals }) => {
 		const { userId } = await magicLink
 			.validate(params.token)
 			.catch((cause) => refuse(cause, locals));
 		await magicLink.invalidateAllUserTokens(userId);
-		// A new session in the place of the browser's former one, of whichever user.
+		// The new session replaces the browser's former one, even another user's.
 		const former = locals.auth.storedSessionId;
 		locals.auth.setSession(await auth.createSession(userId));
 		if (former) await auth.invalidateSession(former);

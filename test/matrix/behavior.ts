@@ -28,7 +28,7 @@ export const casesOf = (hasLogins: boolean): typeof keyStoreCases =>
  *
  * @param hasLogins whether the key table is Lucia's, which holds other keys too
  */
-export const behaviour = (name: string, open: () => Promise<Contender>, hasLogins = true): void => {
+export const behavior = (name: string, open: () => Promise<Contender>, hasLogins = true): void => {
 	describe(name, () => {
 		let db: Contender;
 		beforeAll(async () => {
@@ -86,7 +86,7 @@ export const behaviour = (name: string, open: () => Promise<Contender>, hasLogin
 			expect(await handler.getAllUserTokens(userId)).toEqual([]);
 		});
 
-		test("a password token is gone after five wrong ones", async () => {
+		test("a password token is invalid after five wrong ones", async () => {
 			const handler = passwordToken(db.source, unique(), { expiresIn: 60 });
 			const userId = await user();
 			await handler.issue(userId);
