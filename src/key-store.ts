@@ -52,13 +52,15 @@ export interface KeyStore {
 	consume(id: string, userId?: string, expiredAt?: number): Promise<StoredKey | null>;
 
 	/**
-	 * Consumes a user's key and deletes another key. If a concurrent call wins, the other key may stay.
-	 * Leave this out if your store would need as many statements as for `consume` and `delete`.
+	 * Consumes a user's key and deletes another one. If this throws or does not get the key, the caller
+	 * deletes the other one. So do not delete it while the key stays stored: by the time the caller does, its
+	 * id may be another call's. Leave this out if your store would need as many statements as for `consume`
+	 * and `delete`.
 	 *
-	 * @param key the key as the caller read it; a key that was stored under the same id since then may
-	 * count as missing
-	 * @param otherId the id of the other key, which the caller has stored for the same user
-	 * @returns what `consume(key.id, key.userId)` returns, even if the other key could not be deleted
+	 * @param key the key as the caller read it; a key with another expiry counts as missing
+	 * @param otherId the id of the other key, which the caller has just stored for the same user
+	 * @returns the key, even if the other one could not be deleted; `null` if there is none or another call
+	 * got it
 	 */
 	consumeAndDelete?(key: StoredKey, otherId: string): Promise<StoredKey | null>;
 

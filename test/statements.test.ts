@@ -65,7 +65,7 @@ const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise
 test("docs/statements.md holds every statement of every native store", async () => {
 	const page = [
 		"# Statements\n",
-		"These are the SQL statements that each native store sends to its database. Links use `consume`, and codes use `consumeAndDelete`. `test/statements.test.ts` writes this page. [stores.md](stores.md) helps you choose a store. With `tables`, your names replace `auth_user` and `auth_key`, and the statements leave out `primary_key` and `hashed_password`.\n",
+		"These are the SQL statements that each native store sends to its database. Right codes use `consumeAndDelete`; their tries use `insert` and `delete`. Links, expired codes, and codes without `maxAttempts` use `consume`. `test/statements.test.ts` writes this page. [stores.md](stores.md) helps you choose a store. With `tables`, your names replace `auth_user` and `auth_key`, and the statements leave out `primary_key` and `hashed_password`.\n",
 	];
 	for (const [name, store] of Object.entries(stores)) {
 		page.push(`## ${name}\n`);

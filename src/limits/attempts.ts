@@ -107,7 +107,7 @@ export const attemptLimit = (store: KeyStore, max: number, expiresIn = DAY) => {
 				if (operation === "get") return hit;
 				if (!store.consumeAndDelete) return await store.consume(id, scope.userId);
 				const consumed = await store.consumeAndDelete(hit, attempt);
-				isGivenBack = consumed !== null;
+				isGivenBack = Boolean(consumed);
 				return consumed;
 			} finally {
 				// A try that stays taken is better than an error that reports a used code as unused.

@@ -147,10 +147,10 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 	const deleteClaimed = async (
 		id: string,
 		userId: string | undefined,
-		expiredAt = Infinity,
+		isWanted: (key: StoredKey) => boolean = () => true,
 	): Promise<StoredKey | null> => {
 		const key = await get(id, userId);
-		if (!key || !isExpired(key.expires, expiredAt)) return null;
+		if (!key || !isWanted(key)) return null;
 		await adapter.deleteNonPrimaryKey(id);
 		return key;
 	};
@@ -166,24 +166,11 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 			for (const other of [minute - 1, minute + 1]) {
 				if (await get(minuteClaimId(key.id, other))) return null;
 			}
-			return await deleteClaimed(key.id, key.userId, expiredAt);
+			return await deleteClaimed(key.id, key.userId, ({ expires }) =>
+				isExpired(expires, expiredAt),
+			);
 		} finally {
 			await release(own);
-		}
-	};
-
-	// Consumes a key that was read before. Then releases the claim, and deletes the key with the other id.
-	const consumeSeen = async (
-		seen: StoredKey,
-		userId: string | undefined,
-		...otherId: string[]
-	): Promise<StoredKey | null> => {
-		const own = await claim(seen, claimId(seen.id));
-		if (own === null) return null;
-		try {
-			return await deleteClaimed(seen.id, userId);
-		} finally {
-			await Promise.all([own, ...otherId].map(release));
 		}
 	};
 
@@ -193,14 +180,33 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		if (expiredAt !== undefined) {
 			return isExpired(seen.expires, expiredAt) ? consumeExpired(seen, expiredAt) : null;
 		}
-		return consumeSeen(seen, userId);
+		const own = await claim(seen, claimId(id));
+		if (own === null) return null;
+		try {
+			return await deleteClaimed(id, userId);
+		} finally {
+			await release(own);
+		}
+	};
+
+	const consumeAndDelete: KeyStore["consumeAndDelete"] = async (key, otherId) => {
+		const own = await claim(key, claimId(key.id));
+		if (own === null) return null;
+		let consumed: StoredKey | null = null;
+		try {
+			const isSame = ({ expires }: StoredKey) => expires === key.expires;
+			consumed = await deleteClaimed(key.id, key.userId, isSame);
+			return consumed;
+		} finally {
+			await Promise.all((consumed ? [own, otherId] : [own]).map(release));
+		}
 	};
 
 	return {
 		insert,
 		get,
 		consume,
-		consumeAndDelete: (key, otherId) => consumeSeen(key, key.userId, otherId),
+		consumeAndDelete,
 
 		async delete(id, userId) {
 			if (await get(id, userId)) await adapter.deleteNonPrimaryKey(id);

@@ -50,7 +50,9 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		// These two end with the condition for one key. Callers append more.
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
-		deleteBoth: `DELETE FROM ${key} WHERE ((${is(`${key}.id`)}) OR (${is(`${key}.id`)})) AND ${singleUse}`,
+		deleteBoth: `DELETE FROM ${key}
+			WHERE ((${is(`${key}.id`)} AND ${key}.expires = ${MILLISECONDS}) OR (${is(`${key}.id`)}))
+				AND ${singleUse} AND ${letters(`${key}.user_id`)} = ${letters("?")} RETURNING ${columns}`,
 		andOfUser: ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`,
 		andExpiredAt: ` AND ${key}.expires < ${MILLISECONDS}`,
 		andSame: ` AND expires = ${MILLISECONDS}`,
@@ -181,10 +183,10 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 		},
 
 		async consumeAndDelete(key, otherId) {
-			const { id, userId } = key;
+			const { id, userId, expires } = key;
 			if (await isMariadb()) {
-				const sql = statements.deleteBoth + statements.andOfUser + statements.returning;
-				const rows = await select(sql, id, id, otherId, otherId, userId);
+				const ids = [id, id, String(expires), otherId, otherId];
+				const rows = await select(statements.deleteBoth, ...ids, userId);
 				return firstKey(rows.filter((row) => row.id === id));
 			}
 			const consumed = await deleteSeen(key);

@@ -63,9 +63,14 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
 		consume: `DELETE FROM ${key} WHERE ${isKey}
 			AND ($3::bigint IS NULL OR ${key}.expires < $3::bigint) RETURNING ${columns}`,
-		"consume-and-delete": `DELETE FROM ${key}
-			WHERE ((${is(`${key}.id`, "$1")}) OR (${is(`${key}.id`, "$2")})) AND ${singleUse}
-				AND ${key}.user_id::text COLLATE "C" = $3::text RETURNING ${columns}`,
+		// Two statements with an index each. For an OR of both ids, the planner may read the whole table, which
+		// conflicts with every other transaction if they are serializable.
+		"consume-and-delete": `WITH consumed AS (
+				DELETE FROM ${key} WHERE ${isKey} AND ${key}.expires = $4::bigint RETURNING ${columns}
+			), other AS (
+				DELETE FROM ${key} WHERE ${is(`${key}.id`, "$3")} AND ${singleUse}
+					AND ${key}.user_id::text COLLATE "C" = $2::text AND EXISTS (SELECT FROM consumed)
+			) SELECT id, user_id, expires FROM consumed`,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
 				AND (${begins("$2")} OR ${begins("$3")})
@@ -140,10 +145,8 @@ export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): Ke
 		consume: async (id, userId, expiredAt) =>
 			firstKey(await query("consume", id, userId, expiredAt)),
 
-		async consumeAndDelete({ id, userId }, otherId) {
-			const rows = await query("consume-and-delete", id, otherId, userId);
-			return firstKey(rows.filter((row) => row.id === id));
-		},
+		consumeAndDelete: async ({ id, userId, expires }, otherId) =>
+			firstKey(await query("consume-and-delete", id, userId, otherId, expires)),
 
 		async delete(id, userId) {
 			await query("consume", id, userId, null);

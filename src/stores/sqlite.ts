@@ -39,8 +39,9 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
 		consume: `DELETE FROM ${key} WHERE ${isKey}
 			AND ${key}.expires < coalesce(?, ${key}.expires + 1) RETURNING id, user_id, expires`,
-		consumeAndDelete: `DELETE FROM ${key} WHERE ((${is(`${key}.id`)}) OR (${is(`${key}.id`)}))
-			AND ${singleUse} AND ${key}.user_id COLLATE BINARY = ? RETURNING id, user_id, expires`,
+		consumeAndDelete: `DELETE FROM ${key}
+			WHERE ((${is(`${key}.id`)} AND ${key}.expires = ?) OR (${is(`${key}.id`)}))
+				AND ${singleUse} AND ${key}.user_id COLLATE BINARY = ? RETURNING id, user_id, expires`,
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
@@ -90,8 +91,8 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 		consume: async (id, userId, expiredAt) =>
 			firstKey(await all("consume", id, id, userId ?? null, expiredAt ?? null)),
 
-		async consumeAndDelete({ id, userId }, otherId) {
-			const rows = await all("consumeAndDelete", id, id, otherId, otherId, userId);
+		async consumeAndDelete({ id, userId, expires }, otherId) {
+			const rows = await all("consumeAndDelete", id, id, expires, otherId, otherId, userId);
 			return firstKey(rows.filter((row) => row.id === id));
 		},
 

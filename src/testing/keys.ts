@@ -194,6 +194,18 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
+		name: "consumeAndDelete keeps a key that has been stored with another expiry since it was read",
+		async run({ store, ...harness }) {
+			const id = `${unique()}:a`;
+			const { userId, keys } = await createKeys({ store, ...harness }, [id, LATER]);
+			equal(
+				(await store.consumeAndDelete?.({ id, userId, expires: NOW }, `${unique()}:b`)) ?? null,
+				null,
+			);
+			equal(await harness.getRows(userId), keys.map(toRow));
+		},
+	},
+	{
 		name: "consume and delete keep another user's key",
 		async run(harness) {
 			const id = `${unique()}:a`;

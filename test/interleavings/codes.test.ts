@@ -30,12 +30,15 @@ const tries = (rows: readonly Row[]): string[] =>
 		.map(({ id }) => id)
 		.filter((id) => id.startsWith(":code:user. "));
 
-// Whoever uses a code up holds one of its tries.
-const guarded: Execute = (rows, name, args) => {
+// A call that consumes a code holds one of its tries. No call deletes a try of another one.
+const guarded: Execute = (rows, name, args, by) => {
 	if (name === "deleteNonPrimaryKey" && args[0] === OLD) {
 		expect(tries(rows).length).toBeGreaterThan(0);
 	}
-	return execute(users)(rows, name, args);
+	if (name === "deleteNonPrimaryKey" && tries(rows).includes(args[0] as string)) {
+		expect(rows.find(({ id }) => id === args[0])).toHaveProperty("by", by);
+	}
+	return execute(users)(rows, name, args, by);
 };
 
 const codes = { now: NOW, users, rows: [old], database: guarded } satisfies Partial<Scenario>;
@@ -164,10 +167,10 @@ test("the exploration detects tries whose ids are not unique", async () => {
 		...codes,
 		operations: { wrong1: validate("X"), wrong2: validate("X") },
 		afterwards: { right: validate("OLD") },
-		database: (rows, name, args) => {
+		database: (rows, name, args, by) => {
 			const id = (args[0] as { id?: string }).id;
 			const others = name === "setKey" ? rows.filter((row) => row.id !== id) : rows;
-			return run(others, name, args);
+			return run(others, name, args, by);
 		},
 		check: (end) => {
 			bounded(end, ["right"]);

@@ -24,7 +24,10 @@ export interface Scenario {
 	readonly check: (end: End) => void;
 }
 
-export type Row = Pick<KeySchema, "id" | "user_id" | "expires">;
+export interface Row extends Pick<KeySchema, "id" | "user_id" | "expires"> {
+	/** The operation that stored it, if one did. */
+	readonly by?: string;
+}
 
 /** How a run has ended. */
 export interface End {
@@ -39,15 +42,26 @@ export interface End {
 type Answer = { readonly value: unknown } | { readonly error: string };
 type Rows = readonly Row[];
 
-/** One call of the database. @returns its answer, and the rows after it */
-export type Execute = (rows: Rows, name: string, args: readonly unknown[]) => [Answer, Rows];
+/** One call of the database by an operation. @returns its answer, and the rows after it */
+export type Execute = (
+	rows: Rows,
+	name: string,
+	args: readonly unknown[],
+	by: string,
+) => [Answer, Rows];
 
-const toKey = (row: Row): KeySchema => ({ ...row, primary_key: false, hashed_password: null });
+const toKey = ({ id, user_id, expires }: Row): KeySchema => ({
+	id,
+	user_id,
+	expires,
+	primary_key: false,
+	hashed_password: null,
+});
 
 /** What Lucia's adapters do, each call in one atomic step. */
 export const execute =
 	(users: readonly string[]): Execute =>
-	(rows, name, [argument]) => {
+	(rows, name, [argument], by) => {
 		if (name === "getKey") {
 			const row = rows.find(({ id }) => id === argument);
 			return [{ value: row ? toKey(row) : null }, rows];
@@ -65,7 +79,7 @@ export const execute =
 		if (name !== "setKey") throw new Error(`no such call: ${name}`);
 		if (!users.includes(user_id)) return [{ error: "AUTH_INVALID_USER_ID" }, rows];
 		if (rows.some((row) => row.id === id)) return [{ error: "AUTH_DUPLICATE_KEY_ID" }, rows];
-		return [{ value: undefined }, [...rows, { id, user_id, expires }]];
+		return [{ value: undefined }, [...rows, { id, user_id, expires, by }]];
 	};
 
 interface Call {
@@ -197,7 +211,7 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 	const seen = new Set<string>();
 	const isNew = ({ rows, now, faults, ticks, progress }: State): boolean => {
 		const key = JSON.stringify([
-			rows.map(({ id, expires }) => `${id} ${expires}`).sort(),
+			rows.map(({ id, expires, by }) => `${id} ${expires} ${by}`).sort(),
 			progress.map(({ step, before, crashed }) => [step.number, before, crashed]),
 			[now, faults, ...ticks],
 		]);
@@ -245,7 +259,8 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 			// An operation that has not begun yet begins with its first call.
 			const step = before ? stood : await reach(index, state.now, []);
 			for (const { number, name, args } of step.pending) {
-				const what = `${operations[index]?.[0]}: ${name} ${JSON.stringify(args[0])}`;
+				const by = String(operations[index]?.[0]);
+				const what = `${by}: ${name} ${JSON.stringify(args[0])}`;
 				const go = (call: string, progress: Partial<Progress>, change: Partial<State> = {}) => {
 					const changed = { step, before: before ?? ended, ...progress };
 					states.push({
@@ -258,7 +273,7 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 				const see = (answer: Answer): Promise<Step> =>
 					reach(index, step.start, [...step.history, { call: number, answer, now: state.now }]);
 
-				const [answer, rows] = run(state.rows, name, args);
+				const [answer, rows] = run(state.rows, name, args, by);
 				go(what, { step: await see(answer) }, { rows });
 				if (index >= concurrent || state.faults === (scenario.faults ?? 0)) continue;
 				const faults = state.faults + 1;

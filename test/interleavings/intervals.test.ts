@@ -29,8 +29,8 @@ const won = ({ outcomes }: End, ...names: string[]): string[] =>
 const run = execute(interval.users);
 
 // Keeps a note of each interval that was begun.
-const noted: Execute = (rows, name, [argument]) => {
-	const [answer, after] = run(rows, name, [argument]);
+const noted: Execute = (rows, name, [argument], by) => {
+	const [answer, after] = run(rows, name, [argument], by);
 	const { id, expires } = Object(argument) as Row;
 	const isBegun = name === "setKey" && id === last(0).id && after !== rows;
 	return [

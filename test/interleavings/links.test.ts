@@ -87,15 +87,17 @@ test("the exploration detects a consume without its second read or without a uni
 	// The look behind the claim finds what the first one found.
 	const withoutSecondLook = explore({
 		...three,
-		database: (rows, name, args) => {
+		database: (rows, name, args, by) => {
 			const isClaimed = rows.some(({ id }) => id === `:${ID}`);
-			return name === "getKey" && isClaimed ? run(link.rows, name, args) : run(rows, name, args);
+			return name === "getKey" && isClaimed
+				? run(link.rows, name, args, by)
+				: run(rows, name, args, by);
 		},
 	});
 	await expect(withoutSecondLook).rejects.toThrow("validate2: ");
 	const withoutUniqueId = explore({
 		...three,
-		database: (rows, name, args) => run(name === "setKey" ? link.rows : rows, name, args),
+		database: (rows, name, args, by) => run(name === "setKey" ? link.rows : rows, name, args, by),
 	});
 	await expect(withoutUniqueId).rejects.toThrow("validate2: ");
 });

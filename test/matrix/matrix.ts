@@ -86,6 +86,21 @@ export const matrix = (
 				expect((await codes.validate(`${code}`, "u")).userId).toBe("u");
 			});
 
+			test("the native store deletes no login, look-alike, or other user's key together with a code", async () => {
+				await db.sql("INSERT INTO auth_user (id) VALUES ('v')");
+				await db.sql(`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires) VALUES
+					('n:primary', 'u', TRUE, NULL, ${LATER}), ('n:login', 'u', FALSE, NULL, NULL),
+					('n:password', 'u', FALSE, 'x', ${LATER}), ('n:v', 'v', FALSE, NULL, ${LATER}),
+					('n:case', 'u', FALSE, NULL, ${LATER})`);
+				const key = { id: "n:key", userId: "u", expires: LATER };
+				for (const other of ["n:primary", "n:login", "n:password", "n:v", "n:CASE"]) {
+					await db.nativeSource.insert(key);
+					expect(await db.nativeSource.consumeAndDelete?.(key, other)).toEqual(key);
+				}
+				expect(await db.keys()).toHaveLength(5);
+				await db.sql("DELETE FROM auth_key");
+			});
+
 			test("the native store runs one statement for each operation", async () => {
 				const store = db.nativeSource;
 				const count = async (run: Promise<unknown>): Promise<number> => {
