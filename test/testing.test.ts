@@ -35,6 +35,17 @@ const failures = async (change: Change): Promise<string[]> => {
 describe("the exported cases pass", () => {
 	test.each(keyStoreCases)("native store: $name", ({ run }) => run(open(native)));
 
+	test.each(keyStoreCases)("store without the optional operations: $name", ({ run }) =>
+		run(
+			open((sqlite) => {
+				const store = native(sqlite);
+				delete store.consumeAndDelete;
+				delete store.deleteExpired;
+				return store;
+			}),
+		),
+	);
+
 	test.each(keyStoreCases)("default store: $name", ({ run }) =>
 		run(open(({ auth }) => luciaStore(auth))),
 	);
