@@ -185,7 +185,7 @@ describe.each(FRAMEWORKS)("the $name example", (framework) => {
 			const answer = await page.goto(`${app.url}/sign-in/unknown`);
 			expect(answer?.status()).toBe(framework.deadLink);
 			expect(await heading(page)).toBe("This link does not work");
-			await page.getByRole("link", { name: "Ask for a new link" }).click();
+			await page.getByRole("link", { name: "Request a new link" }).click();
 			await expect.poll(() => heading(page)).toBe("Sign in");
 		});
 
