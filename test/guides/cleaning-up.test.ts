@@ -83,7 +83,7 @@ describe.each([
 	});
 });
 
-it("deletes the accounts that nobody came for, after a day", async () => {
+it("deletes unused accounts after a day", async () => {
 	const age = (id: string, hours: number) =>
 		guides.db
 			.prepare("UPDATE auth_user SET created_at = unixepoch() - ? * 3600 WHERE id = ?")
