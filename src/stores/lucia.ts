@@ -125,15 +125,15 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 	};
 
 	// The claim is the lock: an insert is the only atomic step of adapters that tells the caller who won.
-	// Returns null if another call holds the claim, or if the user is gone and the key with it.
-	const claim = async (key: StoredKey, id: string): Promise<string | null> => {
+	// Returns false if another call holds the claim, or if the user is gone and the key with it.
+	const claim = async (key: StoredKey, id: string): Promise<boolean> => {
 		try {
 			// The claim of an expired key expires now, so that no sweep takes it from its holder.
 			await insert({ ...key, id, expires: Math.max(key.expires, now()) });
-			return id;
+			return true;
 		} catch (error) {
 			// After any other error the claim may be another call's, so this call must not delete it.
-			if (error instanceof LuciaTokenError) return null;
+			if (error instanceof LuciaTokenError) return false;
 			throw error;
 		}
 	};
@@ -141,6 +141,24 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 	// A claim that cannot be deleted blocks its token until a sweep. An error here would report a used
 	// token as unused, or hide the error that matters.
 	const release = (id: string): Promise<void> => adapter.deleteNonPrimaryKey(id).catch(() => {});
+
+	// Consumes a key under a claim, and then deletes the claim. If it got the key, also deletes the key with
+	// the other id.
+	const underClaim = async (
+		key: StoredKey,
+		id: string,
+		consume: () => Promise<StoredKey | null>,
+		...otherId: string[]
+	): Promise<StoredKey | null> => {
+		if (!(await claim(key, id))) return null;
+		let consumed: StoredKey | null = null;
+		try {
+			consumed = await consume();
+			return consumed;
+		} finally {
+			await Promise.all([id, ...(consumed ? otherId : [])].map(release));
+		}
+	};
 
 	// Reads the key again: another call may have deleted it and released its claim between the first read
 	// and this claim.
@@ -160,18 +178,12 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 	// reads later finds the other's claim.
 	const consumeExpired = async (key: StoredKey, expiredAt: number): Promise<StoredKey | null> => {
 		const minute = Math.trunc(now() / LEASE);
-		const own = await claim(key, minuteClaimId(key.id, minute));
-		if (own === null) return null;
-		try {
+		return underClaim(key, minuteClaimId(key.id, minute), async () => {
 			for (const other of [minute - 1, minute + 1]) {
 				if (await get(minuteClaimId(key.id, other))) return null;
 			}
-			return await deleteClaimed(key.id, key.userId, ({ expires }) =>
-				isExpired(expires, expiredAt),
-			);
-		} finally {
-			await release(own);
-		}
+			return deleteClaimed(key.id, key.userId, ({ expires }) => isExpired(expires, expiredAt));
+		});
 	};
 
 	const consume: KeyStore["consume"] = async (id, userId, expiredAt) => {
@@ -180,33 +192,19 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 		if (expiredAt !== undefined) {
 			return isExpired(seen.expires, expiredAt) ? consumeExpired(seen, expiredAt) : null;
 		}
-		const own = await claim(seen, claimId(id));
-		if (own === null) return null;
-		try {
-			return await deleteClaimed(id, userId);
-		} finally {
-			await release(own);
-		}
-	};
-
-	const consumeAndDelete: KeyStore["consumeAndDelete"] = async (key, otherId) => {
-		const own = await claim(key, claimId(key.id));
-		if (own === null) return null;
-		let consumed: StoredKey | null = null;
-		try {
-			const isSame = ({ expires }: StoredKey) => expires === key.expires;
-			consumed = await deleteClaimed(key.id, key.userId, isSame);
-			return consumed;
-		} finally {
-			await Promise.all((consumed ? [own, otherId] : [own]).map(release));
-		}
+		return underClaim(seen, claimId(id), () => deleteClaimed(id, userId));
 	};
 
 	return {
 		insert,
 		get,
 		consume,
-		consumeAndDelete,
+
+		consumeAndDelete(key, otherId) {
+			const isSame = ({ expires }: StoredKey) => expires === key.expires;
+			const consume = () => deleteClaimed(key.id, key.userId, isSame);
+			return underClaim(key, claimId(key.id), consume, otherId);
+		},
 
 		async delete(id, userId) {
 			if (await get(id, userId)) await adapter.deleteNonPrimaryKey(id);
