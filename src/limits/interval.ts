@@ -5,7 +5,7 @@ import type { KeyStore } from "../key-store.js";
 import { MAX_KEY_ID_LENGTH } from "../value/bounds.js";
 import type { UserScope } from "../scope.js";
 
-// The checksum tells apart names that differ only in letter case, in case the column ignores it.
+// The checksum tells apart names that differ only in letter case, which the column may ignore.
 const idOf = (marked: string): string => `${marked}issued ${checksum(marked)}`;
 
 /** The number of characters in this key's id besides the prefix of tokens, for the shortest user id. */

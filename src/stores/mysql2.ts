@@ -34,11 +34,13 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		: `${key}.expires IS NOT NULL`;
 
 	const columns = `${key}.id, ${key}.user_id, ${key}.expires`;
+	const returning = ` RETURNING ${columns}`;
 
 	const expired = `((${begins("?")} AND ${key}.expires < ${MILLISECONDS})
 		OR (${begins(`CONCAT('${MARK}', ?)`)} AND ${key}.expires < ${MILLISECONDS}))`;
 
 	const isKey = `${is(`${key}.id`)} AND ${singleUse}`;
+	const andOfUser = ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`;
 	const isOfUser = `${is(`${key}.user_id`)} AND ${singleUse}`;
 
 	const [into, from] = hasLogins
@@ -52,11 +54,11 @@ const toStatements = ({ user, key, hasLogins }: TableNames) => {
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
 		deleteBoth: `DELETE FROM ${key}
 			WHERE ((${is(`${key}.id`)} AND ${key}.expires = ${MILLISECONDS}) OR (${is(`${key}.id`)}))
-				AND ${singleUse} AND ${letters(`${key}.user_id`)} = ${letters("?")} RETURNING ${columns}`,
-		andOfUser: ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`,
+				AND ${singleUse}${andOfUser}${returning}`,
+		andOfUser,
 		andExpiredAt: ` AND ${key}.expires < ${MILLISECONDS}`,
 		andSame: ` AND expires = ${MILLISECONDS}`,
-		returning: ` RETURNING ${columns}`,
+		returning,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
 				AND (${begins("?")} OR ${begins("?")})

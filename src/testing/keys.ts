@@ -153,11 +153,12 @@ export const keyCases: readonly KeyStoreCase[] = [
 	},
 	{
 		name: "consumeAndDelete returns a key to one of ten concurrent calls, and deletes that call's other key",
-		async run({ store, getRows, ...harness }) {
+		async run(harness) {
+			const { store, getRows } = harness;
 			for (let round = 0; round < 10; round++) {
 				const ids = Array.from({ length: 11 }, () => `${unique()}:a`);
 				const { userId, keys } = await createKeys(
-					{ store, getRows, ...harness },
+					harness,
 					...ids.map((id) => [id, LATER] as const),
 				);
 				const [key, ...others] = keys as [StoredKey, ...StoredKey[]];
@@ -195,11 +196,12 @@ export const keyCases: readonly KeyStoreCase[] = [
 	},
 	{
 		name: "consumeAndDelete keeps a key that has been stored with another expiry since it was read",
-		async run({ store, ...harness }) {
+		async run(harness) {
 			const id = `${unique()}:a`;
-			const { userId, keys } = await createKeys({ store, ...harness }, [id, LATER]);
+			const { userId, keys } = await createKeys(harness, [id, LATER]);
 			equal(
-				(await store.consumeAndDelete?.({ id, userId, expires: NOW }, `${unique()}:b`)) ?? null,
+				(await harness.store.consumeAndDelete?.({ id, userId, expires: NOW }, `${unique()}:b`)) ??
+					null,
 				null,
 			);
 			equal(await harness.getRows(userId), keys.map(toRow));

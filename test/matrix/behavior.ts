@@ -2,6 +2,7 @@ import type { Auth } from "lucia-auth";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { idToken, type KeyStore, passwordToken } from "../../src/index.js";
 import { keyStoreCases, type KeyStoreHarness } from "../../src/testing.js";
+import { type Database, toStore } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
 
 /** A store on a database. */
@@ -14,6 +15,18 @@ const unique = (): string => `n${crypto.randomUUID().slice(0, 18)}`;
 
 const succeeded = (results: readonly PromiseSettledResult<unknown>[]): number =>
 	results.filter(({ status }) => status === "fulfilled").length;
+
+/** Checks that both stores return the expiry of a key as a number, whatever type the driver returns. */
+export const expectNumericExpiry = async (db: Database): Promise<void> => {
+	const key = { id: "n:a", userId: "u", expires: 4_000_000_000_000 };
+	await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+	for (const store of [db.nativeSource, toStore(db.defaultSource)]) {
+		await store.insert(key);
+		expect(await store.get(key.id)).toEqual(key);
+		expect(await store.getAllByUser("u", "n:")).toEqual([key]);
+		expect(await store.consume(key.id)).toEqual(key);
+	}
+};
 
 /** The exported cases, without the one that a table for tokens alone can't hold. */
 export const casesOf = (hasLogins: boolean): typeof keyStoreCases =>

@@ -1,12 +1,11 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { luciaStore } from "../../src/stores/lucia.js";
 import { mysql2, type Mysql2Pool } from "../../src/stores/mysql2.js";
 import { idToken } from "../../src/index.js";
 import { keyStoreCases } from "../../src/testing.js";
 import { openMysql } from "../support/databases.js";
 import { toHarness } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
-import { behavior } from "./behavior.js";
+import { behavior, expectNumericExpiry } from "./behavior.js";
 import { matrix } from "./matrix.js";
 
 const url = inject("mysql");
@@ -65,13 +64,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		["as a number", {}],
 	])("an expiry may come %s", async (_type, config) => {
 		const db = await open({}, config);
-		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
-		for (const store of [mysql2(db.pool), luciaStore(db.defaultSource as never)]) {
-			await store.insert(key);
-			expect(await store.get(key.id)).toEqual(key);
-			expect(await store.getAllByUser("u", "n:")).toEqual([key]);
-			expect(await store.consume(key.id)).toEqual(key);
-		}
+		await expectNumericExpiry(db);
 	});
 
 	test.each(["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"])(

@@ -4,7 +4,7 @@ import { pg, type PgOptions, type PgPool } from "../../src/stores/pg.js";
 import { toHarness, toOwnHarness } from "../support/database.js";
 import { openPostgres, OWN_TABLES, postgres } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
-import { casesOf } from "./behavior.js";
+import { casesOf, expectNumericExpiry } from "./behavior.js";
 
 const url = inject("postgres");
 const LATER = 4_000_000_000_000;
@@ -29,13 +29,7 @@ describe.skipIf(url === "")("pg", () => {
 		const types = new postgres.TypeOverrides();
 		types.setTypeParser(postgres.types.builtins.INT8, parse as (text: string) => unknown);
 		const db = await open({}, { types });
-		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
-		for (const store of [pg(db.pool), luciaStore(db.defaultSource as never)]) {
-			await store.insert(key);
-			expect(await store.get(key.id)).toEqual(key);
-			expect(await store.getAllByUser("u", "n:")).toEqual([key]);
-			expect(await store.consume(key.id)).toEqual(key);
-		}
+		await expectNumericExpiry(db);
 	});
 
 	test("each statement is prepared under one name, or not at all", async () => {
