@@ -1,4 +1,6 @@
-/** The same call, repeated for as long as it fails with a deadlock. */
-export function again<Args extends unknown[], Result>(
+/** Turns calls on a store into those that its users make: on the default store, repeated after a deadlock. */
+export function callingOn(
+	store: "default" | "native",
+): <Args extends unknown[], Result>(
 	call: (...args: Args) => Promise<Result>,
-): (...args: Args) => Promise<Result>;
+) => (...args: Args) => Promise<Result>;

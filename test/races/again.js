@@ -2,7 +2,7 @@ const DEADLOCK = "Deadlock found when trying to get lock; try restarting transac
 
 // MySQL and MariaDB roll back one of two statements that wait for each other. The default store passes
 // that error on, and the caller tries again, as docs/stores.md says.
-export const again =
+const again =
 	(call) =>
 	async (...args) => {
 		for (;;) {
@@ -13,3 +13,5 @@ export const again =
 			}
 		}
 	};
+
+export const callingOn = (store) => (store === "native" ? (call) => call : again);

@@ -2,7 +2,7 @@ import type { Auth } from "lucia-auth";
 import * as published from "published";
 import { describe, expect, onTestFinished, test } from "vitest";
 import * as current from "../../src/index.js";
-import { again } from "./again.js";
+import { callingOn } from "./again.js";
 import { type Contender, DATABASES, type Opened, SHARED, type Shared, SLOW } from "./contenders.js";
 import {
 	addFailures,
@@ -49,7 +49,7 @@ const inOneProcess = async <Db extends Opened>(
 		tokens.push(String(await handler.issue("user")));
 	});
 	const tally = newTally(tokens);
-	const validate = store === "native" ? handler.validate : again(handler.validate);
+	const validate = callingOn(store)(handler.validate);
 	await inBatches(tokens, 25, (token) =>
 		Promise.all(Array.from({ length: CALLS }, () => attempt(tally, validate, token))),
 	);

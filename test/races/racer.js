@@ -13,7 +13,7 @@ import lucia from "lucia-auth";
 import mysql from "mysql2/promise";
 import postgres from "pg";
 import * as published from "published";
-import { again } from "./again.js";
+import { callingOn } from "./again.js";
 
 process.on("disconnect", () => process.exit());
 
@@ -56,7 +56,7 @@ const handler = idToken(source, name, { expiresIn: 600 });
 const codes = passwordToken(source, `${name}-code`, { expiresIn: 600 });
 const spaced = idToken(source, `${name}-spaced`, { expiresIn: 600, minInterval: 600 });
 
-const calling = (call) => (store === "native" ? call : again(call));
+const calling = callingOn(store);
 const validate = calling(handler.validate);
 const guess = calling(codes.validate);
 const issue = calling(spaced.issue);

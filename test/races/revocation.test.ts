@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { idToken } from "../../src/index.js";
-import { again } from "./again.js";
+import { callingOn } from "./again.js";
 import { type Contender, type Opened, SHARED, SLOW } from "./contenders.js";
 import {
 	attempt,
@@ -102,7 +102,7 @@ const inOneProcess = <Db extends Opened>(
 			const db = await open();
 			onTestFinished(() => db.close());
 			const handler = idToken(sourceOf(db), NAME, options);
-			const calling: typeof again = store === "native" ? (call) => call : again;
+			const calling = callingOn(store);
 			const actor = {
 				validate: calling(handler.validate),
 				invalidate: calling(handler.invalidate),

@@ -142,16 +142,13 @@ export const openPostgres = async (
 	for (const text of schema(POSTGRES, foreignKeys)) {
 		await pool.query(text);
 	}
-	// `pool.query()` closes a connection whose query failed. Races lose thousands of inserts.
-	const onClient = async <Result>(run: (client: postgres.PoolClient) => Promise<Result>) => {
-		const client = await pool.connect();
-		return run(client).finally(() => client.release());
-	};
 	const statements: string[] = [];
 	const counted = {
-		query: (query: string | postgres.QueryConfig, values?: unknown[]) => {
+		query: async (query: string | postgres.QueryConfig, values?: unknown[]) => {
 			statements.push(typeof query === "string" ? query : query.text);
-			return onClient((client) => client.query(query, values));
+			// `pool.query()` closes a connection whose query failed. Races lose thousands of inserts.
+			const client = await pool.connect();
+			return client.query(query, values).finally(() => client.release());
 		},
 	};
 	// SQL of the tests is written with question marks, for all databases.
