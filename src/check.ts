@@ -41,3 +41,32 @@ export function checkWhole(
 		`a whole number from ${min} to ${max}${orInfinity ? ", or Infinity" : ""}`,
 	);
 }
+
+/**
+ * Copies an object of options. A misspelled option must not be ignored, because the app would then get a
+ * token without a limit or a binding. Nor must `Object.prototype` set an option that the app did not.
+ *
+ * @param names the options that there are
+ * @returns a copy without a prototype; an empty one for `undefined`
+ * @throws TypeError `options` is not an object, or has an option that is unknown or inherited
+ */
+export const ownOptions = <Name extends string>(
+	options: unknown,
+	names: readonly Name[],
+): { readonly [Option in Name]?: unknown } => {
+	if (options !== undefined && (typeof options !== "object" || options === null)) {
+		throw new TypeError("options must be an object");
+	}
+	const given = options ?? {};
+	for (const name of Reflect.ownKeys(given)) {
+		if (!(names as readonly unknown[]).includes(name)) {
+			throw new TypeError(`${String(name)} is not an option: the options are ${names.join(", ")}`);
+		}
+	}
+	for (const name of names) {
+		if (name in given && !Object.hasOwn(given, name)) {
+			throw new TypeError(`${name} must be an own property of options, but it is inherited`);
+		}
+	}
+	return Object.assign(Object.create(null) as object, given);
+};

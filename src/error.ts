@@ -10,6 +10,9 @@
 export type LuciaTokenErrorMessage =
 	"INVALID_TOKEN" | "EXPIRED_TOKEN" | "INVALID_USER_ID" | "DUPLICATE_TOKEN" | "ISSUED_RECENTLY";
 
+// Another copy of this package may have thrown the error: a bundler or a workspace may install two.
+const BRAND = Symbol.for("@lucia-auth/tokens.LuciaTokenError");
+
 /**
  * The error that this library throws. Its `message` is a code to compare with, as in Lucia's own errors.
  * Neither the message nor the cause contains a token.
@@ -43,6 +46,16 @@ export class LuciaTokenError extends Error {
 		if (retryAfter !== undefined) this.retryAfter = retryAfter;
 		// A minifier would change this.constructor.name.
 		this.name = "LuciaTokenError";
+	}
+
+	/** Recognizes the errors of every copy of this package in the process. */
+	static override [Symbol.hasInstance](value: unknown): boolean {
+		if (this !== LuciaTokenError) return Function.prototype[Symbol.hasInstance].call(this, value);
+		return value instanceof Error && BRAND in value;
+	}
+
+	static {
+		Object.defineProperty(this.prototype, BRAND, { value: true });
 	}
 }
 

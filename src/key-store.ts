@@ -2,29 +2,46 @@
 export interface StoredKey {
 	/** `NAME:TOKEN` for id tokens, `NAME:USERID.TOKEN` for password tokens. */
 	readonly id: string;
-	/** The user that owns the key. */
+	/** The user that owns the key: the text that the database has, to the last character. */
 	readonly userId: string;
 	/** The last moment at which the key is valid, in epoch milliseconds. */
 	readonly expires: number;
 }
 
-/**
- * The first character of every marked key's id, and of no token's. Marked keys are internal: claims, tries,
- * and intervals. No version of the package mistakes them for tokens, not even 1.0.2.
- */
-export const MARK = ":";
+/** A guess at a user's codes, for which `takeAttempts` takes attempts. */
+export interface Guess {
+	readonly userId: string;
+	/** What the ids of the user's codes begin with, byte for byte. */
+	readonly prefix: string;
+	/** The id that the guessed code's key would have. */
+	readonly id: string;
+	/** How many attempts each code has. */
+	readonly maxAttempts: number;
+	/** The current time in epoch milliseconds. */
+	readonly now: number;
+}
 
 /**
- * How long a sweep keeps marked keys after they expire, in milliseconds. A call in flight may have
- * begun before the expiry, and the clocks of two machines may differ.
+ * The first character of every internal key's id, and of no token's. Internal keys are spent rows,
+ * attempts, and intervals. No version of the package mistakes them for tokens, not even 1.0.2.
  */
-export const MARKED_GRACE = 60 * 60 * 1000;
+export const INTERNAL = ":";
+
+/**
+ * How long internal keys are kept after they expire, in milliseconds. A call in flight may have begun
+ * before the expiry, and the clocks of two machines may differ.
+ */
+export const INTERNAL_GRACE = 60 * 60 * 1000;
+
+/** How many of a user's outstanding codes are good: the newest. So a guess costs a bounded number of rows. */
+export const MAX_CODES = 10;
 
 /**
  * The port between handlers and databases: the operations on single-use keys that handlers need.
  *
  * - No operation returns or deletes a key that is primary, has no expiry, or has a password.
- * - Ids are compared byte for byte, whatever the collation of the column.
+ * - Ids are compared byte for byte, whatever the collation of the column. A user has one id, the text that
+ *   the database has. Any other spelling is an unknown user, and so is an id that the column cannot hold.
  * - If you pass a `userId`, another user's key counts as missing.
  * - Database errors pass through unchanged.
  */
@@ -32,10 +49,12 @@ export interface KeyStore {
 	/**
 	 * Stores a key, in one atomic step.
 	 *
+	 * @param isKnownUser whether the caller has read `userId` from the database, so that its spelling needs
+	 * no check
 	 * @throws LuciaTokenError `DUPLICATE_TOKEN`: a key of any kind already has this id
 	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
 	 */
-	insert(key: StoredKey): Promise<void>;
+	insert(key: StoredKey, isKnownUser?: boolean): Promise<void>;
 
 	/** @returns the key, expired or not; `null` if there is none */
 	get(id: string, userId?: string): Promise<StoredKey | null>;
@@ -44,25 +63,10 @@ export interface KeyStore {
 	 * Deletes a key and returns it. Of all concurrent calls with one key, in one process or many, at most
 	 * one gets it, and exactly one if no fault intervenes.
 	 *
-	 * @param expiredAt a moment in epoch milliseconds; if given, a key that had not expired by then
-	 * counts as missing
 	 * @returns the key that this call deleted, expired or not; `null` if there is none or another call
 	 * got it
 	 */
-	consume(id: string, userId?: string, expiredAt?: number): Promise<StoredKey | null>;
-
-	/**
-	 * Consumes a user's key and deletes another one. If this throws or does not get the key, the caller
-	 * deletes the other one. So do not delete it while the key stays stored: by the time the caller does, its
-	 * id may be another call's. Leave this out if your store would need as many statements as for `consume`
-	 * and `delete`.
-	 *
-	 * @param key the key as the caller read it; a key with another expiry counts as missing
-	 * @param otherId the id of the other key, which the caller has just stored for the same user
-	 * @returns the key, even if the other one could not be deleted; `null` if there is none or another call
-	 * got it
-	 */
-	consumeAndDelete?(key: StoredKey, otherId: string): Promise<StoredKey | null>;
+	consume(id: string, userId?: string): Promise<StoredKey | null>;
 
 	/** Deletes a key if there is one. */
 	delete(id: string, userId?: string): Promise<void>;
@@ -85,7 +89,7 @@ export interface KeyStore {
 	deleteAllByUser(userId: string, prefix: string): Promise<void>;
 
 	/**
-	 * Deletes a user's expired keys (`now > expires`). Also deletes marked keys, whose ids begin with `:`
+	 * Deletes a user's expired keys (`now > expires`). Also deletes internal keys, whose ids begin with `:`
 	 * and then `prefix`, an hour after they expire. Does nothing if there is no such user.
 	 *
 	 * @param prefix what the ids begin with, byte for byte
@@ -94,11 +98,58 @@ export interface KeyStore {
 	deleteExpiredByUser(userId: string, prefix: string, now: number): Promise<void>;
 
 	/**
-	 * Does what `deleteExpiredByUser` does, for the keys of all users. A store that cannot do it in one
-	 * step leaves it out.
+	 * Does what `deleteExpiredByUser` does, for the keys of all users. Leave it out if your store cannot do
+	 * it in one step: handlers then delete expired keys at some of their calls of `issue()`.
 	 *
 	 * @param prefix what the ids begin with, byte for byte
 	 * @param now the current time in epoch milliseconds
 	 */
 	deleteExpired?(prefix: string, now: number): Promise<void>;
+
+	/**
+	 * Takes the attempts of a guess: one of the guessed code, or, if that is not good, one of each of the
+	 * user's good codes. Good are the `MAX_CODES` newest outstanding codes that have an attempt left. The
+	 * guessed code may also have expired. It saves a list, and a statement for each code. Leave it out if your
+	 * store needs more than one statement for it.
+	 *
+	 * An attempt is a key of the code's user and expiry. Its id is `:`, the code's id, a space, the code's
+	 * expiry, a space, and a number from 1 to `maxAttempts` that is free. A code has no attempt left if
+	 * `maxAttempts` of its attempts are stored, whatever their numbers. Where concurrent calls take
+	 * the same number, each one takes another one, as long as there are any.
+	 *
+	 * @returns the attempts that this call took; none for an unknown user
+	 */
+	takeAttempts?(guess: Guess): Promise<readonly StoredKey[]>;
+
+	/**
+	 * Consumes a code and deletes the attempt at it. It saves a statement. If this throws or does not get the
+	 * code, the caller deletes the attempt. Leave it out if your store needs as many statements as for
+	 * `consume` and `delete`.
+	 *
+	 * @param key the code as the caller read it; a key with another expiry counts as missing
+	 * @param attemptId the id of the attempt, which the caller has just taken. Delete the code first
+	 * @returns the code, even if the attempt could not be deleted; `null` if there is none or another call
+	 * got it
+	 */
+	consumeAndDelete?(key: StoredKey, attemptId: string): Promise<StoredKey | null>;
+
+	/**
+	 * Whether statements run in a transaction of the app's. No limit holds there, because a rollback forgets
+	 * what was counted, so handlers with limits refuse to answer. Leave it out if your driver cannot tell.
+	 */
+	isInTransaction?(): boolean | Promise<boolean>;
 }
+
+/**
+ * Refuses to count in a transaction of the app's.
+ *
+ * @param option the option whose limit does not hold there
+ * @throws Error the store's statements run in a transaction
+ */
+export const refuseTransaction = async (store: KeyStore, option: string): Promise<void> => {
+	if (!(await store.isInTransaction?.())) return;
+	throw new Error(
+		`${option} does not hold in a transaction, because a rollback forgets what was counted: ` +
+			"pass the pool, or call this outside of the transaction",
+	);
+};

@@ -1,10 +1,17 @@
-import { type AtRest, hmacSha256, plain, sha256 } from "./value/at-rest.js";
-import { MAX_ATTEMPTS, TRY_ROOM } from "./limits/attempts.js";
-import { check, checkWhole } from "./check.js";
-import { maxBits } from "./value/entropy.js";
+import { check, checkWhole, ownOptions } from "./check.js";
+import {
+	type AtRest,
+	hmacSha256,
+	isStorable,
+	isText,
+	isTokenValue,
+	MAX_KEY_ID_LENGTH,
+	plain,
+	sha256,
+} from "./key-id.js";
+import { ATTEMPT_ROOM, MAX_ATTEMPTS } from "./limits/attempts.js";
 import { INTERVAL_ROOM } from "./limits/interval.js";
-import { isStorable, isText, isTokenValue, MAX_KEY_ID_LENGTH } from "./value/bounds.js";
-import { generateRandomString } from "./value/random.js";
+import { generateRandomString, maxBits } from "./random.js";
 
 /** The options that `idToken()` and `passwordToken()` share. */
 export interface TokenOptions {
@@ -81,13 +88,19 @@ export interface Settings {
 	readonly minInterval: number;
 	readonly maxTokensPerUser: number;
 	readonly atRest: AtRest;
-	/** The maximum number of characters that an id needs besides the prefix. */
+	/** The maximum length of a token whose key's id begins with `prefix`. */
+	readonly maxLength: (prefix: string) => number;
+	/** The maximum number of characters that the ids of a token's keys need besides the prefix. */
 	readonly storedLength: number;
 	/** Generates and checks the value of a token whose key's id begins with `prefix`. */
 	readonly generate: (prefix: string) => string;
+	/** How often to generate another value if one is taken. */
+	readonly redraws: number;
 }
 
-interface Defaults {
+/** What a kind of token is like. */
+export interface Kind {
+	/** The default length of a token. */
 	readonly length: number;
 	readonly alphabet: string;
 	/** The minimum number of characters in a key's id besides name and token, including the colon. */
@@ -96,12 +109,24 @@ interface Defaults {
 	readonly guessable: boolean;
 }
 
-type Unchecked = { [Option in keyof GuessableTokenOptions]?: unknown };
+type Unchecked = { readonly [Option in keyof GuessableTokenOptions]?: unknown };
+
+const OPTIONS = [
+	"expiresIn",
+	"length",
+	"generate",
+	"maxTokensPerUser",
+	"minInterval",
+	"storeToken",
+] as const;
+const GUESSABLE_OPTIONS = [...OPTIONS, "secret", "maxAttempts"] as const;
 
 // Three thousand years: more than any app needs, and well within the range of a Date and a BIGINT.
 const MAX_SECONDS = 1e11;
 
 const MIN_SECRET_LENGTH = 32;
+
+const MAX_REDRAWS = 4;
 
 // The minimum entropy of a token under a plain hash, in bits (ASVS 5.0 6.5.2).
 const MIN_HASHED_BITS = 112;
@@ -140,6 +165,9 @@ function checkGenerate(generate: unknown): asserts generate is TokenOptions["gen
 	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
 }
 
+/** @throws TypeError `options` is not an object, or has an option that is unknown or inherited */
+export const bindingOptions = (options: unknown) => ownOptions(options, ["boundTo"]);
+
 /**
  * Checks the text that a token is bound to.
  *
@@ -151,45 +179,7 @@ export function checkBinding(boundTo: unknown, atRest: AtRest): asserts boundTo 
 	check("boundTo", boundTo, "string", isText, "a non-empty string without lone surrogates");
 }
 
-/**
- * Checks the name and the options of a handler, and fills in the defaults. This happens once, when the
- * handler is made.
- *
- * @throws TypeError an argument is of the wrong type, or the global WebCrypto is missing
- * @throws RangeError an argument is out of range
- */
-export const checkOptions = (
-	name: unknown,
-	options: unknown,
-	{ alphabet, guessable, overhead, ...defaults }: Defaults,
-): Settings => {
-	// Otherwise the app would not notice before its first token.
-	if (typeof crypto === "undefined") {
-		throw new TypeError(
-			"There is no global crypto (WebCrypto): use Node 20 or later, or import lucia-auth/polyfill/node",
-		);
-	}
-	if (options !== undefined && (typeof options !== "object" || options === null)) {
-		throw new TypeError("options must be an object");
-	}
-	const {
-		expiresIn,
-		length = defaults.length,
-		generate,
-		maxAttempts = 5,
-		minInterval = 0,
-		maxTokensPerUser = Infinity,
-		storeToken = "plain",
-		secret,
-	} = Object(options) as Unchecked;
-	const atRest = checkAtRest(storeToken, guessable ? secret : undefined, guessable);
-
-	const tries: unknown = guessable ? maxAttempts : Infinity;
-	checkWhole("maxAttempts", tries, 1, MAX_ATTEMPTS, true);
-	checkSeconds("minInterval", minInterval);
-	const tryRoom = tries < Infinity ? TRY_ROOM : 1;
-	const intervalRoom = minInterval > 0 ? INTERVAL_ROOM : 1;
-	const room = MAX_KEY_ID_LENGTH - overhead - Math.max(atRest.length ?? 1, tryRoom, intervalRoom);
+const checkName = (name: unknown, room: number): string => {
 	check(
 		"name",
 		name,
@@ -197,41 +187,99 @@ export const checkOptions = (
 		(name) => isStorable(name) && name.length <= room && !name.includes(":"),
 		`a string of 1 to ${room} characters without ":", NUL, or lone surrogates`,
 	);
+	return name;
+};
+
+// Otherwise the app would not notice before its first token.
+const checkCrypto = (): void => {
+	if (typeof crypto !== "undefined") return;
+	throw new TypeError(
+		"There is no global crypto (WebCrypto): use Node 20 or later, or import lucia-auth/polyfill/node",
+	);
+};
+
+/**
+ * Calls the app's `generate` and checks what it returns. A good generator may draw few different characters
+ * by chance, but hardly three times in a row.
+ */
+const generateChecked = (
+	generate: (length: number) => unknown,
+	length: number,
+	maxLength: number,
+	minBits: number,
+): string => {
+	const isGood = (value: unknown): value is string =>
+		isTokenValue(value, maxLength) && maxBits(value) >= minBits;
+	let value = generate(length);
+	for (let draw = 0; minBits && draw < 2 && !isGood(value); draw++) value = generate(length);
+	check(
+		"the return value of generate",
+		value,
+		"string",
+		isGood,
+		`a string of 1 to ${maxLength} visible ASCII characters` +
+			(minBits ? ` that can hold ${minBits} bits` : ""),
+	);
+	return value;
+};
+
+/**
+ * Checks the name and the options of a handler, and fills in the defaults. This happens once, when the
+ * handler is made.
+ *
+ * @throws TypeError an argument is of the wrong type, an option is unknown or inherited, or the global
+ * WebCrypto is missing
+ * @throws RangeError an argument is out of range
+ */
+export const checkOptions = (name: unknown, options: unknown, kind: Kind): Settings => {
+	checkCrypto();
+	const {
+		expiresIn,
+		length = kind.length,
+		generate,
+		maxAttempts = 5,
+		minInterval = 0,
+		maxTokensPerUser = Infinity,
+		storeToken = "plain",
+		secret,
+	}: Unchecked = ownOptions(options, kind.guessable ? GUESSABLE_OPTIONS : OPTIONS);
+
+	const atRest = checkAtRest(storeToken, secret, kind.guessable);
+	const attempts: unknown = kind.guessable ? maxAttempts : Infinity;
+	checkWhole("maxAttempts", attempts, 1, MAX_ATTEMPTS, true);
+	checkSeconds("minInterval", minInterval);
+	const attemptRoom = attempts < Infinity ? ATTEMPT_ROOM : 0;
+	const intervalRoom = minInterval > 0 ? INTERVAL_ROOM : 0;
+	const room = MAX_KEY_ID_LENGTH - kind.overhead;
+	const checked = checkName(
+		name,
+		room - Math.max((atRest.length ?? 1) + attemptRoom, intervalRoom),
+	);
 	if (expiresIn !== undefined) checkSeconds("expiresIn", expiresIn);
 	const minBits = atRest === sha256 ? MIN_HASHED_BITS : 0;
 	checkWhole(
 		"length",
 		length,
-		generate ? 1 : Math.max(1, Math.ceil(minBits / Math.log2(alphabet.length))),
-		atRest.length ? MAX_KEY_ID_LENGTH : MAX_KEY_ID_LENGTH - overhead - name.length,
+		generate ? 1 : Math.max(1, Math.ceil(minBits / Math.log2(kind.alphabet.length))),
+		atRest.length ? MAX_KEY_ID_LENGTH : room - checked.length - attemptRoom,
 	);
 	checkGenerate(generate);
 	checkWhole("maxTokensPerUser", maxTokensPerUser, 1, Number.MAX_SAFE_INTEGER, true);
 
+	const maxLength = (prefix: string): number =>
+		MAX_KEY_ID_LENGTH - (atRest.length ? 0 : prefix.length + attemptRoom);
 	return {
 		expiresIn,
-		maxAttempts: tries,
+		maxAttempts: attempts,
 		minInterval,
 		maxTokensPerUser,
 		atRest,
-		storedLength: Math.max(atRest.length ?? length, tryRoom),
-		generate: (prefix) => {
-			if (generate === undefined) return generateRandomString(length, alphabet);
-			const maxLength = atRest.maxLength(prefix);
-			const isGood = (value: unknown) =>
-				isTokenValue(value, maxLength) && maxBits(value) >= minBits;
-			let value: unknown = generate(length);
-			// A good generator may draw few different characters by chance, but hardly three times in a row.
-			for (let draw = 0; minBits && draw < 2 && !isGood(value); draw++) value = generate(length);
-			check(
-				"the return value of generate",
-				value,
-				"string",
-				isGood,
-				`a string of 1 to ${maxLength} visible ASCII characters` +
-					(minBits ? ` that can hold ${minBits} bits` : ""),
-			);
-			return value;
-		},
+		maxLength,
+		storedLength: (atRest.length ?? length) + attemptRoom,
+		generate: (prefix) =>
+			generate === undefined
+				? generateRandomString(length, kind.alphabet)
+				: generateChecked(generate, length, maxLength(prefix), minBits),
+		redraws: generate === undefined ? MAX_REDRAWS : 0,
 	};
 };

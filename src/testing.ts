@@ -1,3 +1,4 @@
+import { codeCases } from "./testing/codes.js";
 import type { KeyStoreCase } from "./testing/harness.js";
 import { keyCases } from "./testing/keys.js";
 import { userCases } from "./testing/users.js";
@@ -8,11 +9,12 @@ export type { KeyStoreCase, KeyStoreHarness, KeyStoreRow } from "./testing/harne
  * The cases that every `KeyStore` passes. Run them with any test runner to test a store of your own.
  *
  * They create users and keys with random ids and touch nothing else, so they can share a database. Run
- * them one after the other. Turn foreign keys on, as in production.
+ * them one after the other. Turn foreign keys on, as in production. Where your store leaves an optional
+ * operation out, its cases test what handlers do in its place.
  *
  * @example
  * for (const { name, run } of keyStoreCases) {
  * 	test(name, () => run({ store, createUser, insertRow, getRows }));
  * }
  */
-export const keyStoreCases: readonly KeyStoreCase[] = [...keyCases, ...userCases];
+export const keyStoreCases: readonly KeyStoreCase[] = [...keyCases, ...codeCases, ...userCases];

@@ -1,4 +1,5 @@
 import { isExpired, now } from "./clock.js";
+import type { StoredKey } from "./key-store.js";
 
 /** A single-use key as Lucia v1 returns it, in the shape of `SingleUseKey` of `lucia-auth`. */
 export type SingleUseKey = Readonly<{
@@ -14,16 +15,41 @@ export type SingleUseKey = Readonly<{
 	expired: boolean;
 }>;
 
+// Another copy of this package may have made the token: a bundler or a workspace may install two.
+const SECRETS = Symbol.for("@lucia-auth/tokens.Token");
+
+/** What a `Token` hides from logs. */
+interface Secrets {
+	readonly value: string;
+	readonly key: SingleUseKey;
+}
+
+const secretsOf = (token: unknown): Partial<Secrets> | undefined => {
+	try {
+		return typeof token === "object" && token !== null && SECRETS in token
+			? (Object(token[SECRETS]) as Partial<Secrets>)
+			: undefined;
+	} catch {
+		// A proxy that throws is no token.
+		return undefined;
+	}
+};
+
 /**
- * Returns the value of a `Token`, and anything else unchanged. It reads a private field, so it never runs
- * the caller's code, such as a proxy's handler or a subclass's `toString`.
+ * Returns the value of a `Token` of any copy of this package, and anything else unchanged. It runs no
+ * `toString`, which a subclass or a caller's object may have.
  */
-export let tokenValue: (token: unknown) => unknown;
+export const tokenValue = (token: unknown): unknown => {
+	const secrets = secretsOf(token);
+	return secrets ? secrets.value : token;
+};
 
 /** Returns the id of a `Token`'s key, and `undefined` for anything else. */
-export let tokenKeyId: (token: unknown) => string | undefined;
-
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+export const tokenKeyId = (token: unknown): string | undefined => {
+	const key = secretsOf(token)?.key;
+	const parts: unknown[] = [key?.providerId, key?.providerUserId];
+	return parts.every((part) => typeof part === "string") ? parts.join(":") : undefined;
+};
 
 /**
  * A token, with its user and its expiry. Call `toString()` or interpolate it to get its value. A logged or
@@ -46,7 +72,9 @@ export class Token {
 	 */
 	constructor(value: string, key: SingleUseKey) {
 		if (typeof value !== "string") throw new TypeError("value must be a string");
-		if (!(key?.expiresAt instanceof Date)) throw new TypeError("key must be a single-use key");
+		if (!(key?.expiresAt instanceof Date) || Number.isNaN(key.expiresAt.getTime())) {
+			throw new TypeError("key must be a single-use key");
+		}
 		this.#value = value;
 		this.#key = key;
 		this.userId = key.userId;
@@ -68,13 +96,16 @@ export class Token {
 		return this.#value;
 	}
 
-	static {
-		tokenValue = (token) => (isObject(token) && #value in token ? token.#value : token);
-		tokenKeyId = (token) => {
-			if (!isObject(token) || !(#key in token)) return undefined;
-			const parts: unknown[] = [token.#key.providerId, token.#key.providerUserId];
-			return parts.every((part) => typeof part === "string") ? parts.join(":") : undefined;
-		};
+	/** Recognizes the tokens of every copy of this package in the process. */
+	static [Symbol.hasInstance](value: unknown): boolean {
+		return this === Token
+			? secretsOf(value) !== undefined
+			: Function.prototype[Symbol.hasInstance].call(this, value);
+	}
+
+	/** The library reads a token's secrets here, in whichever copy of the package it is. */
+	get [SECRETS](): Secrets {
+		return { value: this.#value, key: this.#key };
 	}
 
 	// console.log and util.inspect can be set to call accessors, so they get this object.
@@ -82,3 +113,17 @@ export class Token {
 		return { ...this, expired: this.expired };
 	}
 }
+
+/** @param at the moment at which the key was read, in epoch milliseconds */
+export const toToken = ({ id, userId, expires }: StoredKey, value: string, at: number): Token => {
+	const colon = id.indexOf(":");
+	return new Token(value, {
+		type: "single_use",
+		userId,
+		providerId: id.slice(0, colon),
+		providerUserId: id.slice(colon + 1),
+		passwordDefined: false,
+		expiresAt: new Date(expires),
+		expired: isExpired(expires, at),
+	});
+};

@@ -8,7 +8,7 @@ import { pg } from "../src/stores/pg.js";
 // anything else. `npx vitest run test/statements.test.ts -u` brings the page up to date.
 
 const statements: string[] = [];
-const rows = [{ known: true, inserted: true, id: "name:token", user_id: "user", expires: 1 }];
+const rows = [{ is_taken: true, id: "name:token", user_id: "user", expires: 1 }];
 const note = <Result>(sql: string, result: Result): Result => {
 	statements.push(
 		sql
@@ -49,7 +49,19 @@ const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise
 		"consumeAndDelete",
 		"validate",
 		async (store) =>
-			store.consumeAndDelete?.({ id: "name:token", userId: "user", expires: 1 }, "name:other"),
+			store.consumeAndDelete?.({ id: "name:token", userId: "user", expires: 1 }, ":name:token 1 1"),
+	],
+	[
+		"takeAttempts",
+		"validate",
+		async (store) =>
+			store.takeAttempts?.({
+				userId: "user",
+				prefix: "name:user.",
+				id: "name:user.code",
+				maxAttempts: 5,
+				now: 1,
+			}),
 	],
 	["delete", "invalidate", (store) => store.delete("name:token")],
 	["getAllByUser", "getAllUserTokens", (store) => store.getAllByUser("user", "name:")],
@@ -65,7 +77,7 @@ const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise
 test("docs/statements.md holds every statement of every native store", async () => {
 	const page = [
 		"# Statements\n",
-		"These are the SQL statements that each native store sends to its database. Right codes use `consumeAndDelete`; their tries use `insert` and `delete`. Links, expired codes, and codes without `maxAttempts` use `consume`. `test/statements.test.ts` writes this page. [stores.md](stores.md) helps you choose a store. With `tables`, your names replace `auth_user` and `auth_key`, and the statements leave out `primary_key` and `hashed_password`.\n",
+		"These are the SQL statements that each native store sends to its database. A wrong code uses `takeAttempts`, and a right one `consumeAndDelete` as well. Links, and codes without `maxAttempts`, use `consume`. MySQL takes attempts one by one, with `getAllByUser` and `insert`. `test/statements.test.ts` writes this page. [stores.md](stores.md) helps you choose a store. With `tables`, your names replace `auth_user` and `auth_key`, and the statements leave out `primary_key` and `hashed_password`.\n",
 	];
 	for (const [name, store] of Object.entries(stores)) {
 		page.push(`## ${name}\n`);

@@ -38,8 +38,8 @@ const begins = (prefix: string): SQL => sql`starts_with(${authKey.id}, ${prefix}
 const isKey = (id: string, userId?: string): SQL | undefined =>
 	and(eq(authKey.id, id), userId === undefined ? undefined : eq(authKey.userId, userId), singleUse);
 
-// The ids of claims, tries, and intervals begin with a colon. A call in flight may still need one after
-// it expires.
+// The ids of internal keys begin with a colon: spent rows, attempts, and intervals. A call in flight may
+// still need one after it expires.
 const isExpired = (prefix: string, now: number): SQL | undefined =>
 	or(
 		and(begins(prefix), lt(authKey.expires, now)),
@@ -76,11 +76,10 @@ export const drizzleStore = (db: NodePgDatabase): KeyStore => ({
 	},
 
 	// One statement deletes and returns the row, so the database gives it to only one of two callers.
-	async consume(id, userId, expiredAt) {
-		const expired = expiredAt === undefined ? undefined : lt(authKey.expires, expiredAt);
+	async consume(id, userId) {
 		const [key] = await db
 			.delete(authKey)
-			.where(and(isKey(id, userId), expired))
+			.where(isKey(id, userId))
 			.returning(columns)
 			.catch(withoutParameters);
 		return key ?? null;

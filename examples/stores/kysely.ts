@@ -35,8 +35,8 @@ const isKey = (id: string, userId?: string) => (where: Where) =>
 		...(userId === undefined ? [] : [where("auth_key.user_id", "=", userId)]),
 	]);
 
-// The ids of claims, tries, and intervals begin with a colon. A call in flight may still need one after
-// it expires.
+// The ids of internal keys begin with a colon: spent rows, attempts, and intervals. A call in flight may
+// still need one after it expires.
 const isExpired = (prefix: string, now: number) => (where: Where) =>
 	where.and([
 		singleUse(where),
@@ -81,11 +81,10 @@ export const kyselyStore = (db: Kysely<Database>): KeyStore => ({
 	},
 
 	// One statement deletes and returns the row, so the database gives it to only one of two callers.
-	async consume(id, userId, expiredAt = Infinity) {
+	async consume(id, userId) {
 		const rows = await db
 			.deleteFrom("auth_key")
 			.where(isKey(id, userId))
-			.where("auth_key.expires", "<", expiredAt)
 			.returning(["id", "user_id", "expires"])
 			.execute();
 		return rows.flatMap(toStoredKey)[0] ?? null;

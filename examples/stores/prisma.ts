@@ -68,13 +68,9 @@ export const prismaStore = ({ authUser, authKey }: LuciaClient): KeyStore => {
 	};
 
 	// Two callers may read a key, but only one of them deletes it and gets a count of 1.
-	const consume = async (
-		id: string,
-		userId?: string,
-		expiredAt = Infinity,
-	): Promise<StoredKey | null> => {
+	const consume = async (id: string, userId?: string): Promise<StoredKey | null> => {
 		const key = await get(id, userId);
-		if (key === null || key.expires >= expiredAt) return null;
+		if (key === null) return null;
 		const { userId: user_id, expires } = key;
 		const { count } = await authKey
 			.deleteMany({ where: { ...SINGLE_USE, id, user_id, expires: { equals: expires } } })
@@ -89,8 +85,8 @@ export const prismaStore = ({ authUser, authKey }: LuciaClient): KeyStore => {
 			.catch(withoutArguments);
 	};
 
-	// The ids of claims, tries, and intervals begin with a colon. A call in flight may still need one after
-	// it expires.
+	// The ids of internal keys begin with a colon: spent rows, attempts, and intervals. A call in flight may
+	// still need one after it expires.
 	const deleteExpired = async (prefix: string, now: number, userId?: string) => {
 		for (const [begin, before] of [
 			[prefix, now],

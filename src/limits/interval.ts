@@ -1,67 +1,112 @@
-import { CHECKSUM_LENGTH, checksum } from "../checksum.js";
 import { isExpired, now, secondsFromNow } from "../clock.js";
 import { isTokenError, LuciaTokenError } from "../error.js";
+import { EXPIRY_LENGTH, MAX_KEY_ID_LENGTH, type UserScope } from "../key-id.js";
 import type { KeyStore } from "../key-store.js";
-import { MAX_KEY_ID_LENGTH } from "../value/bounds.js";
-import type { UserScope } from "../scope.js";
-
-// The checksum tells apart names that differ only in letter case, which the column may ignore.
-const idOf = (marked: string): string => `${marked}issued ${checksum(marked)}`;
 
 /** The number of characters in this key's id besides the prefix of tokens, for the shortest user id. */
-export const INTERVAL_ROOM = ": u. issued ".length + CHECKSUM_LENGTH;
+export const INTERVAL_ROOM = ": u. unused ".length + EXPIRY_LENGTH;
 
-// How many times a call tries to store the key, while concurrent calls store and delete it.
-const MAX_LOOKS = 3;
+// How long a call may take from its list to its last insert, together with how far a list may lag behind.
+const MAX_LAG = 5 * 60 * 1000;
+
+// How long after its end an interval alone names the next one. A sweep deletes it much later, so calls
+// that read it shortly before and shortly after this moment still find it.
+const NAMED_ALONE = 2 * MAX_LAG;
 
 /**
- * Keeps a minimum interval between a user's tokens. A key with a fixed id lasts for the interval. `issue`
- * stores it first, and only one of many concurrent calls can.
+ * The ids of the interval that comes after the last one. The final id is the interval's own. Calls that may
+ * start an interval at the same time share an id, so only one of them gets all of its ids.
+ *
+ * An interval is named after the end of the one before it. A call that does not see the one before, because
+ * there is none or because a sweep deleted it, names its period, and takes that period and the one before.
+ */
+const nextIds = (prefix: string, last: number | undefined, at: number): string[] => {
+	if (last !== undefined && !isExpired(last + NAMED_ALONE, at)) return [`${prefix}after ${last}`];
+	const period = Math.floor(at / MAX_LAG);
+	return [
+		`${prefix}in ${period - 1}`,
+		`${prefix}in ${period}`,
+		last === undefined ? `${prefix}first ${period}` : `${prefix}after ${last}`,
+	];
+};
+
+/**
+ * Keeps a minimum interval between a user's tokens. An interval is a key that lasts as long. `issue` stores
+ * it before the token, and only one of many concurrent calls can. Its id names the interval before it, so no
+ * id is used twice, and a call that was delayed, or saw an earlier state, wants an id that is taken.
  *
  * @param minInterval in seconds
  */
 export const issueInterval = (store: KeyStore, minInterval: number) => {
-	// Stores the key of a new interval, and returns the interval's last moment.
-	const start = async (id: string, userId: string): Promise<number> => {
-		for (let look = 1; ; look++) {
-			// Deletes the key only if it has expired: another call may already have stored the next one.
-			await store.consume(id, userId, now());
-			const expires = secondsFromNow(minInterval) - 1;
-			try {
-				await store.insert({ id, userId, expires });
-				return expires;
-			} catch (error) {
+	const length = minInterval * 1000;
+
+	// A clock that was set back may show an interval that ends later than one that starts now.
+	const tooSoon = (rest: number) =>
+		new LuciaTokenError("ISSUED_RECENTLY", {
+			retryAfter: Math.max(1, Math.ceil(Math.min(rest, length) / 1000)),
+		});
+
+	const unusedId = ({ interval }: UserScope, expires: number) => `${interval}unused ${expires}`;
+
+	// Says that no token came of an interval. The interval's own key stays, since the next one is named
+	// after it.
+	const end = (scope: UserScope, expires: number): Promise<void> =>
+		store
+			.insert({ id: unusedId(scope, expires), userId: scope.userId, expires }, true)
+			.catch((error: unknown) => {
 				if (!isTokenError(error, "DUPLICATE_TOKEN")) throw error;
-			}
-			const last = await store.get(id, userId);
-			const rest = (last?.expires ?? 0) + 1 - now();
-			// The key is gone or has expired since, so the id may be free now.
-			if (rest <= 0 && look < MAX_LOOKS) continue;
-			throw new LuciaTokenError("ISSUED_RECENTLY", {
-				retryAfter: Math.max(1, Math.ceil(rest / 1000)),
 			});
+
+	const start = async (scope: UserScope): Promise<number> => {
+		const { interval: prefix, userId } = scope;
+		const at = now();
+		const keys = await store.getAllByUser(userId, prefix);
+		const ids = new Set(keys.map(({ id }) => id));
+		const ends = keys
+			.filter(({ id }) => [`${prefix}after `, `${prefix}first `].some((own) => id.startsWith(own)))
+			.map(({ expires }) => expires);
+		const running = ends.filter(
+			(expires) => !isExpired(expires, at) && !ids.has(unusedId(scope, expires)),
+		);
+		if (running.length > 0) throw tooSoon(Math.max(...running) + 1 - at);
+
+		const last = ends.length > 0 ? Math.max(...ends) : undefined;
+		const expires = Math.max(secondsFromNow(minInterval) - 1, (last ?? 0) + 1);
+		for (const id of nextIds(prefix, last, at)) {
+			try {
+				await store.insert({ id, userId, expires }, true);
+			} catch (error) {
+				throw isTokenError(error, "DUPLICATE_TOKEN") ? tooSoon(length) : error;
+			}
 		}
+		const begun = now();
+		if (!isExpired(expires, begun) && begun - at <= MAX_LAG) return expires;
+		// The interval is over, or another call may have begun one that this call did not see.
+		await end(scope, expires);
+		throw tooSoon(length);
 	};
 
 	return {
 		/**
 		 * Issues a token if the interval since the last one has passed.
 		 *
+		 * @param issue stores the token
+		 * @returns what `issue` returned, and a function that ends the interval
 		 * @throws LuciaTokenError `ISSUED_RECENTLY`: it has not passed
 		 * @throws LuciaTokenError `INVALID_USER_ID`: the user id is too long for the key's id
 		 */
 		async issue<Result>(
-			{ marked, userId }: UserScope,
+			scope: UserScope,
 			issue: () => Promise<Result>,
-		): Promise<Result> {
-			const id = idOf(marked);
-			if (id.length > MAX_KEY_ID_LENGTH) throw new LuciaTokenError("INVALID_USER_ID");
-			const expires = await start(id, userId);
+		): Promise<[result: Result, end: () => Promise<void>]> {
+			if (unusedId(scope, 10 ** EXPIRY_LENGTH - 1).length > MAX_KEY_ID_LENGTH) {
+				throw new LuciaTokenError("INVALID_USER_ID");
+			}
+			const expires = await start(scope);
 			try {
-				return await issue();
+				return [await issue(), () => end(scope, expires)];
 			} catch (error) {
-				// No token was issued, so the interval ends now. If it is over already, the key may be another call's.
-				if (!isExpired(expires, now())) await store.delete(id, userId).catch(() => {});
+				await end(scope, expires).catch(() => {});
 				throw error;
 			}
 		},

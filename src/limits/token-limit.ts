@@ -1,6 +1,6 @@
 import { secondsFromNow } from "../clock.js";
+import type { UserScope } from "../key-id.js";
 import type { KeyStore, StoredKey } from "../key-store.js";
-import type { UserScope } from "../scope.js";
 
 // How far the clocks of an app's machines may differ, in seconds.
 const CLOCK_SKEW = 60;

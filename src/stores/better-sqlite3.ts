@@ -1,6 +1,7 @@
+import { ownOptions } from "../check.js";
 import type { KeyStore } from "../key-store.js";
+import type { Tables, TablesOption } from "./sql.js";
 import { sqliteStore } from "./sqlite.js";
-import type { TablesOption } from "./tables.js";
 
 /** A prepared statement. It takes values one by one, because all four drivers do. */
 export interface SqliteStatement {
@@ -10,14 +11,32 @@ export interface SqliteStatement {
 
 /**
  * A `Database` of `better-sqlite3`, `libsql`, or `bun:sqlite`, or a `DatabaseSync` of `node:sqlite`. Only
- * the method that the store calls is declared.
+ * what the store uses is declared.
  */
 export interface SqliteDatabase {
 	prepare(sql: string): SqliteStatement;
+	/** Whether the app has begun a transaction, on all but `node:sqlite`. */
+	readonly inTransaction?: boolean;
+	/** The same on `node:sqlite`. */
+	readonly isTransaction?: boolean;
 }
 
 /** The options of `betterSqlite3()`. */
 export type SqliteOptions = TablesOption;
+
+/** What was passed in place of a database, and what to pass; `undefined` if it may be one. */
+const whatElse = (db: unknown): string | undefined => {
+	if (db === undefined || db === null) return String(db);
+	if (typeof db !== "object") return `a ${typeof db}`;
+	const has = (method: string): boolean =>
+		typeof (db as Record<string, unknown>)[method] === "function";
+
+	if (has("batch") && has("execute")) {
+		return "a client of @libsql/client, which is asynchronous: open the file with libsql";
+	}
+	if (has("batch")) return "a D1 database, which is asynchronous: pass it to d1()";
+	return has("prepare") ? undefined : "an object without prepare()";
+};
 
 /**
  * A store on SQLite with `better-sqlite3`, `libsql`, `bun:sqlite`, or `node:sqlite`. It keeps tokens in
@@ -26,19 +45,21 @@ export type SqliteOptions = TablesOption;
  * @param db the `Database` that you pass to Lucia's adapter, or a `DatabaseSync` of `node:sqlite`
  * @param options `tables`: the names of tables of your own
  * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
- * @throws TypeError `db` has no `prepare` method, or a name in `tables` is missing
+ * @throws TypeError `db` is not such a database, a name in `tables` is missing, or an option is unknown
  * @throws RangeError a name in `tables` is not a valid table name
  *
  * @example
  * const db = new Database("app.db");
  * const magicLink = idToken(betterSqlite3(db), "magic-link", { expiresIn: 60 * 10 });
  */
-export const betterSqlite3 = (db: SqliteDatabase, { tables }: SqliteOptions = {}): KeyStore => {
-	if (typeof db?.prepare !== "function") {
+export const betterSqlite3 = (db: SqliteDatabase, options?: SqliteOptions): KeyStore => {
+	const wrong = whatElse(db);
+	if (wrong) {
 		throw new TypeError(
-			"db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite",
+			`db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite, not ${wrong}`,
 		);
 	}
+	const { tables } = ownOptions(options, ["tables"]);
 
 	// Prepared at first use, because an app may create its tables after its handlers.
 	const statements = new Map<string, SqliteStatement>();
@@ -48,11 +69,12 @@ export const betterSqlite3 = (db: SqliteDatabase, { tables }: SqliteOptions = {}
 		return statement;
 	};
 
-	return sqliteStore(
+	const store = sqliteStore(
 		{
 			all: (sql, ...values) => prepared(sql).all(...values),
 			run: (sql, ...values) => prepared(sql).run(...values),
 		},
-		tables,
+		tables as Tables | undefined,
 	);
+	return { ...store, isInTransaction: () => Boolean(db.inTransaction ?? db.isTransaction) };
 };

@@ -1,14 +1,14 @@
 import type { Adapter, KeySchema } from "lucia-auth";
-import { isExpired, now } from "../clock.js";
+import { isExpired } from "../clock.js";
 import { LuciaTokenError } from "../error.js";
-import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
-import { MAX_KEY_ID_LENGTH } from "../value/bounds.js";
+import { spentId } from "../key-id.js";
+import { INTERNAL, type KeyStore, type StoredKey } from "../key-store.js";
 import type { SingleUseKey } from "../token.js";
-import { markedBefore } from "./row.js";
+import { internalBefore, type KeyRow, toStoredKey, toUserId } from "./row.js";
 
 /**
- * An initialized Lucia v1 `Auth`. Only its methods for keys are declared, so that these types compile
- * without `lucia-auth`, for apps on another store.
+ * An initialized Lucia v1 `Auth`. Only what tells its type from that of other versions is declared, so that
+ * these types compile without `lucia-auth`, for apps on another store.
  */
 export interface LuciaAuth {
 	createKey(
@@ -36,30 +36,41 @@ const DUPLICATE_CODES: readonly unknown[] = [
 	"SQLITE_CONSTRAINT_UNIQUE", // the same on SQLite
 ];
 
-// The period that one claim on an expired marked key covers, in milliseconds.
-const LEASE = 60 * 1000;
+// Errors of an id that the column's type, or its character set, cannot hold. Nobody has such an id.
+const NO_ID_CODES: readonly unknown[] = [
+	"22P02", // PostgreSQL: no UUID, no number
+	"22003", // PostgreSQL: a number out of range
+	"P2023", // Prisma: no UUID
+	"ER_CANT_AGGREGATE_2COLLATIONS", // MySQL, MariaDB: letters that utf8mb3 or latin1 lacks
+	"ER_TRUNCATED_WRONG_VALUE", // MySQL, MariaDB: no number
+	"ER_TRUNCATED_WRONG_VALUE_FOR_FIELD", // MySQL, MariaDB: letters, in an INSERT
+	"ER_WARN_DATA_OUT_OF_RANGE", // MySQL, MariaDB: a number out of range
+];
+
+const ASCII = /^\p{ASCII}*$/u;
+
+const codeOf = (error: unknown): unknown => (Object(error) as { code?: unknown }).code;
+
+const nullIfNoId = (error: unknown): null => {
+	if (NO_ID_CODES.includes(codeOf(error))) return null;
+	throw error;
+};
 
 const keepData = async (): Promise<boolean> => false;
 
-const toStoredKey = ({
-	id,
-	user_id,
-	primary_key,
-	hashed_password,
-	expires,
-}: KeySchema): StoredKey | null =>
-	expires === null || primary_key || hashed_password !== null
-		? null
-		: { id, userId: user_id, expires };
+const isSingleUse = ({ expires, primary_key, hashed_password }: KeySchema): boolean =>
+	expires !== null && !primary_key && hashed_password === null;
 
-// Cut to the width of the column. Two ids that differ in the 255th character alone share a claim: at
-// worst, one of two concurrent calls is told that its token is invalid.
-const claimId = (id: string): string => (MARK + id).slice(0, MAX_KEY_ID_LENGTH);
+const toKey = (row: KeySchema): StoredKey => toStoredKey(row as KeyRow);
 
-// The claim of a marked key, whose id already begins with the mark.
-const minuteClaimId = (id: string, minute: number): string => {
-	const end = ` ${minute}`;
-	return id.slice(0, MAX_KEY_ID_LENGTH - end.length) + end;
+// A spent key whose deletion failed is no key any more.
+const withoutSpent = async (
+	keys: readonly StoredKey[],
+	rows: readonly KeySchema[],
+): Promise<StoredKey[]> => {
+	const ids = new Set(rows.map(({ id }) => id));
+	const spent = await Promise.all(keys.map(spentId));
+	return keys.filter((_, index) => !ids.has(String(spent[index])));
 };
 
 /**
@@ -68,22 +79,25 @@ const minuteClaimId = (id: string, minute: number): string => {
  * It calls the adapter, because the methods of `Auth` set the expiry themselves and hide whether a
  * single-use key is primary. (Lucia does not delete one that is.)
  *
- * Adapters do not tell which call deleted a key, and their database may ignore letter case. So each key
- * is read before it is deleted, and `consume` holds a claim while it does both.
+ * Adapters do not tell which call deleted a key. The one atomic step that tells who won is an insert of an
+ * id that only one call can have. So a key is used by inserting its spent row, which is never released.
  */
-export const luciaStore = (auth: LuciaAuth): KeyStore => {
-	// The adapter is private in Lucia's types, but every release of 1.x has it.
-	const { adapter } = auth as unknown as { adapter: Adapter };
-
+const luciaStore = (adapter: Adapter): KeyStore => {
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> => {
-		const row = await adapter.getKey(id, keepData);
-		const key = row && toStoredKey(row);
+		const row = await adapter.getKey(id, keepData).catch(nullIfNoId);
 		// A collation that ignores case finds `ABC` for `abc`.
-		if (key?.id !== id) return null;
+		if (row?.id !== id || !isSingleUse(row)) return null;
+		const key = toKey(row);
 		return userId === undefined || key.userId === userId ? key : null;
 	};
 
-	const insert = async ({ id, userId, expires }: StoredKey): Promise<void> => {
+	const isUser = async (userId: string): Promise<boolean> => {
+		const user = await adapter.getUser(userId).catch(nullIfNoId);
+		return user !== null && toUserId(user.id) === userId;
+	};
+
+	const insert: KeyStore["insert"] = async ({ id, userId, expires }, isKnownUser = false) => {
+		if (!isKnownUser && !(await isUser(userId))) throw new LuciaTokenError("INVALID_USER_ID");
 		try {
 			await adapter.setKey({
 				id,
@@ -93,144 +107,132 @@ export const luciaStore = (auth: LuciaAuth): KeyStore => {
 				expires,
 			});
 		} catch (cause) {
-			const { message, code } = Object(cause) as { message?: unknown; code?: unknown };
-			if (message === "AUTH_INVALID_USER_ID")
+			const { message } = Object(cause) as { message?: unknown };
+			if (message === "AUTH_INVALID_USER_ID") {
 				throw new LuciaTokenError("INVALID_USER_ID", { cause });
-			if (message === "AUTH_DUPLICATE_KEY_ID")
+			}
+			if (message === "AUTH_DUPLICATE_KEY_ID") {
 				throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
-			if (DUPLICATE_CODES.includes(code)) throw new LuciaTokenError("DUPLICATE_TOKEN");
+			}
+			if (DUPLICATE_CODES.includes(codeOf(cause))) throw new LuciaTokenError("DUPLICATE_TOKEN");
 			throw cause;
 		}
 	};
 
-	// A collation that ignores case finds the rows of user `ABC` for `abc`.
-	const getRows = async (userId: string): Promise<KeySchema[]> =>
-		(await adapter.getKeysByUserId(userId)).filter(({ user_id }) => user_id === userId);
-
-	const toKeys = (rows: readonly KeySchema[], ...prefixes: string[]): StoredKey[] =>
-		rows
-			.map(toStoredKey)
-			.filter((key) => key !== null)
-			.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
+	// Rows of any kind; none for an unknown user.
+	const getRows = async (userId: string): Promise<KeySchema[]> => {
+		// adapter-mysql 1.1.1 ends the process if this list fails, as it does for letters that the column's
+		// character set lacks.
+		if (!ASCII.test(userId) && !(await isUser(userId))) return [];
+		const found = await adapter.getKeysByUserId(userId).catch(nullIfNoId);
+		// A collation that ignores case finds the rows of user `ABC` for `abc`.
+		return found?.filter(({ user_id }) => toUserId(user_id) === userId) ?? [];
+	};
 
 	// Each batch ends before its error is thrown, so that no delete runs on after the call.
-	const deleteAll = async (keys: readonly StoredKey[]): Promise<void> => {
-		for (let start = 0; start < keys.length; start += MAX_CONCURRENT_DELETES) {
-			const batch = keys.slice(start, start + MAX_CONCURRENT_DELETES);
-			const results = await Promise.allSettled(
-				batch.map(({ id }) => adapter.deleteNonPrimaryKey(id)),
-			);
+	const deleteAll = async (ids: readonly string[]): Promise<void> => {
+		for (let start = 0; start < ids.length; start += MAX_CONCURRENT_DELETES) {
+			const batch = ids.slice(start, start + MAX_CONCURRENT_DELETES);
+			const results = await Promise.allSettled(batch.map((id) => adapter.deleteNonPrimaryKey(id)));
 			for (const result of results) if (result.status === "rejected") throw result.reason;
 		}
 	};
 
-	// The claim is the lock: an insert is the only atomic step of adapters that tells the caller who won.
-	// Returns false if another call holds the claim, or if the user is gone and the key with it.
-	const claim = async (key: StoredKey, id: string): Promise<boolean> => {
+	// The call that inserts the spent row has used the key, for good. That a later delete fails changes
+	// nothing, and an error would report a used token as unused.
+	const spend = async (key: StoredKey, ...otherIds: string[]): Promise<StoredKey | null> => {
 		try {
-			// The claim of an expired key expires now, so that no sweep takes it from its holder.
-			await insert({ ...key, id, expires: Math.max(key.expires, now()) });
-			return true;
+			await insert({ ...key, id: await spentId(key) }, true);
 		} catch (error) {
-			// After any other error the claim may be another call's, so this call must not delete it.
-			if (error instanceof LuciaTokenError) return false;
+			// Another call has used the key, or the user is gone, and the key with it.
+			if (error instanceof LuciaTokenError) return null;
 			throw error;
 		}
-	};
-
-	// A claim that cannot be deleted blocks its token until a sweep. An error here would report a used
-	// token as unused, or hide the error that matters.
-	const release = (id: string): Promise<void> => adapter.deleteNonPrimaryKey(id).catch(() => {});
-
-	// Consumes a key under a claim, and then deletes the claim. If it got the key, also deletes the key with
-	// the other id.
-	const underClaim = async (
-		key: StoredKey,
-		id: string,
-		consume: () => Promise<StoredKey | null>,
-		...otherId: string[]
-	): Promise<StoredKey | null> => {
-		if (!(await claim(key, id))) return null;
-		let consumed: StoredKey | null = null;
-		try {
-			consumed = await consume();
-			return consumed;
-		} finally {
-			await Promise.all([id, ...(consumed ? otherId : [])].map(release));
-		}
-	};
-
-	// Reads the key again: another call may have deleted it and released its claim between the first read
-	// and this claim.
-	const deleteClaimed = async (
-		id: string,
-		userId: string | undefined,
-		isWanted: (key: StoredKey) => boolean = () => true,
-	): Promise<StoredKey | null> => {
-		const key = await get(id, userId);
-		if (!key || !isWanted(key)) return null;
-		await adapter.deleteNonPrimaryKey(id);
+		for (const id of [key.id, ...otherIds]) await adapter.deleteNonPrimaryKey(id).catch(() => {});
 		return key;
-	};
-
-	// A claim left by a crash must not block a marked key forever. So each minute has its own claim. A call
-	// that finds the claim of the minute before or after gives up. Of two concurrent calls, the one that
-	// reads later finds the other's claim.
-	const consumeExpired = async (key: StoredKey, expiredAt: number): Promise<StoredKey | null> => {
-		const minute = Math.trunc(now() / LEASE);
-		return underClaim(key, minuteClaimId(key.id, minute), async () => {
-			for (const other of [minute - 1, minute + 1]) {
-				if (await get(minuteClaimId(key.id, other))) return null;
-			}
-			return deleteClaimed(key.id, key.userId, ({ expires }) => isExpired(expires, expiredAt));
-		});
-	};
-
-	const consume: KeyStore["consume"] = async (id, userId, expiredAt) => {
-		const seen = await get(id, userId);
-		if (!seen) return null;
-		if (expiredAt !== undefined) {
-			return isExpired(seen.expires, expiredAt) ? consumeExpired(seen, expiredAt) : null;
-		}
-		return underClaim(seen, claimId(id), () => deleteClaimed(id, userId));
 	};
 
 	return {
 		insert,
 		get,
-		consume,
 
-		consumeAndDelete(key, otherId) {
-			const isSame = ({ expires }: StoredKey) => expires === key.expires;
-			const consume = () => deleteClaimed(key.id, key.userId, isSame);
-			return underClaim(key, claimId(key.id), consume, otherId);
+		async consume(id, userId) {
+			const key = await get(id, userId);
+			return key && spend(key);
 		},
 
+		consumeAndDelete: spend,
+
 		async delete(id, userId) {
-			if (await get(id, userId)) await adapter.deleteNonPrimaryKey(id);
+			// An internal row is known to be one, and a read that lags may not see it yet.
+			if (!id.startsWith(INTERNAL) && !(await get(id, userId))) return;
+			await adapter.deleteNonPrimaryKey(id);
 		},
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
 			const rows = await getRows(userId);
 			// A user who has a key exists.
-			if (rows.length === 0 && (await adapter.getUser(userId))?.id !== userId) {
+			if (rows.length === 0 && !(await isUser(userId))) {
 				throw new LuciaTokenError("INVALID_USER_ID");
 			}
-			return toKeys(rows, prefix, orPrefix);
+			const listed = rows
+				.filter(isSingleUse)
+				.filter(({ id }) => id.startsWith(prefix) || id.startsWith(orPrefix));
+			return withoutSpent(listed.map(toKey), rows);
 		},
 
 		async deleteAllByUser(userId, prefix) {
-			await deleteAll(toKeys(await getRows(userId), prefix));
+			const rows = (await getRows(userId)).filter(isSingleUse);
+			await deleteAll(rows.map(({ id }) => id).filter((id) => id.startsWith(prefix)));
 		},
 
 		async deleteExpiredByUser(userId, prefix, at) {
-			const rows = await getRows(userId);
-			await deleteAll(toKeys(rows, prefix).filter(({ expires }) => isExpired(expires, at)));
-			// One by one, under a claim: a key may have been stored under the same id since the list was read.
-			const before = markedBefore(at);
-			for (const key of toKeys(rows, MARK + prefix)) {
-				if (isExpired(key.expires, before)) await consumeExpired(key, before);
-			}
+			const keys = (await getRows(userId))
+				.filter(isSingleUse)
+				.filter(({ id }) => id.startsWith(prefix) || id.startsWith(INTERNAL))
+				.map(toKey)
+				// Internal rows of every name may go: no internal id is used twice.
+				.filter(({ id, expires }) =>
+					isExpired(expires, id.startsWith(INTERNAL) ? internalBefore(at) : at),
+				);
+			await deleteAll(keys.map(({ id }) => id));
 		},
 	};
+};
+
+const METHODS = [
+	"insert",
+	"get",
+	"consume",
+	"delete",
+	"getAllByUser",
+	"deleteAllByUser",
+	"deleteExpiredByUser",
+];
+const ADAPTER_METHODS = ["getKey", "getKeysByUserId", "getUser", "setKey", "deleteNonPrimaryKey"];
+
+const missing = (source: unknown, methods: readonly string[]): string[] =>
+	methods.filter(
+		(method) => typeof (Object(source) as Record<string, unknown>)[method] !== "function",
+	);
+
+/**
+ * Turns the first argument of `idToken()` or `passwordToken()` into a store.
+ *
+ * @throws TypeError the argument is neither a `KeyStore` nor an initialized `Auth` of Lucia v1
+ */
+export const toKeyStore = (source: LuciaAuth | KeyStore): KeyStore => {
+	// A store may have an `adapter`, too; an `Auth` has no `consume`.
+	if (missing(source, ["consume"]).length === 0) {
+		const methods = missing(source, METHODS);
+		if (methods.length === 0) return source as KeyStore;
+		throw new TypeError(`auth must be a KeyStore, but it has no ${methods.join(", no ")}`);
+	}
+	// The adapter is private in Lucia's types, but every release of 1.x has it.
+	const { adapter } = Object(source) as { adapter?: Adapter };
+	if (!adapter) throw new TypeError("auth must be an initialized Lucia Auth or a KeyStore");
+	if (missing(adapter, ADAPTER_METHODS).length === 0) return luciaStore(adapter);
+	throw new TypeError(
+		"auth must be an Auth of Lucia v1: with Lucia 2 or 3, pass a store of your database, such as pg(pool)",
+	);
 };

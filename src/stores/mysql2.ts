@@ -1,9 +1,9 @@
-import { LuciaTokenError } from "../error.js";
-import { isExpired } from "../clock.js";
-import { type KeyStore, MARK, type StoredKey } from "../key-store.js";
-import { retry } from "./retry.js";
-import { firstKey, type KeyRow, keysOfUser, markedBefore } from "./row.js";
-import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
+import { ownOptions } from "../check.js";
+import { isTokenError, LuciaTokenError } from "../error.js";
+import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
+import { takeOneByOne } from "../limits/attempts.js";
+import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
+import { retry, type TableNames, type Tables, type TablesOption, toTableNames } from "./sql.js";
 
 /** A pool or connection of `mysql2/promise`. Only what the store uses is declared. */
 export interface Mysql2Pool {
@@ -12,124 +12,264 @@ export interface Mysql2Pool {
 	readonly beginTransaction?: unknown;
 }
 
-// The bytes of a text, whatever the character sets and collations of column and connection. The default
-// collations ignore case, accents, and trailing spaces.
+// The bytes of a text, or of a number's digits, whatever the character sets and collations of column and
+// connection. The default collations ignore case, accents, and trailing spaces.
 const letters = (text: string): string => `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 
-// The first comparison uses the index; the second compares byte for byte. So each takes its parameter
-// twice.
+// The first comparison is in the column's type, and uses the index. The second compares byte for byte. So
+// each takes its parameter twice.
 const is = (column: string): string => `${column} = ? AND ${letters(column)} = ${letters("?")}`;
 
+const begins = (prefix: string, id: string): string =>
+	`LOCATE(${letters(prefix)}, ${letters(id)}) = 1`;
+
 // Drivers send numbers as doubles, which some servers change on the way through a SELECT into a BIGINT.
-// So moments are sent as strings, and cast.
-const MILLISECONDS = "CAST(? AS SIGNED)";
+// So numbers are sent as strings, and cast.
+const NUMBER = "CAST(? AS SIGNED)";
 
-const toStatements = ({ user, key, hasLogins }: TableNames) => {
-	const begins = (prefix: string): string =>
-		`LOCATE(${letters(prefix)}, ${letters(`${key}.id`)}) = 1`;
-
-	// Columns carry their table's name: the table of users may have a column of the same name.
-	const singleUse = hasLogins
+// Columns carry their table's name: the table of users may have a column of the same name.
+const isSingleUse = ({ key, hasLogins }: TableNames): string =>
+	hasLogins
 		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
 		: `${key}.expires IS NOT NULL`;
 
-	const columns = `${key}.id, ${key}.user_id, ${key}.expires`;
+/** The columns of a new key, and what a SELECT must give for them. */
+const newKey = (
+	{ hasLogins }: TableNames,
+	id: string,
+	userId: string,
+	expires: string,
+): [into: string, values: string] =>
+	hasLogins
+		? [
+				"id, user_id, primary_key, hashed_password, expires",
+				`${id}, ${userId}, 0, NULL, ${expires}`,
+			]
+		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
+
+// Bytes, because the server converts texts to the connection's character set, and puts `?` for letters that
+// it lacks: another user's id, perhaps. Drivers round the numbers of a BIGINT.
+const columnsOf = (key: string): string =>
+	`${key}.id, ${letters(`${key}.user_id`)} AS user_id, ${key}.expires`;
+
+const toStatements = (tables: TableNames) => {
+	const { user, key } = tables;
+	const id = `${key}.id`;
+	const singleUse = isSingleUse(tables);
+	const columns = columnsOf(key);
 	const returning = ` RETURNING ${columns}`;
 
-	const expired = `((${begins("?")} AND ${key}.expires < ${MILLISECONDS})
-		OR (${begins(`CONCAT('${MARK}', ?)`)} AND ${key}.expires < ${MILLISECONDS}))`;
+	const expired = `((${begins("?", id)} AND ${key}.expires < ${NUMBER})
+		OR (${begins(`CONCAT('${INTERNAL}', ?)`, id)} AND ${key}.expires < ${NUMBER}))`;
 
-	const isKey = `${is(`${key}.id`)} AND ${singleUse}`;
+	const isKey = `${is(id)} AND ${singleUse}`;
 	const andOfUser = ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`;
 	const isOfUser = `${is(`${key}.user_id`)} AND ${singleUse}`;
-
-	const [into, from] = hasLogins
-		? ["id, user_id, primary_key, hashed_password, expires", `?, id, 0, NULL, ${MILLISECONDS}`]
-		: ["id, user_id, expires", `?, id, ${MILLISECONDS}`];
+	const [into, values] = newKey(tables, "?", "id", NUMBER);
 
 	return {
-		insert: `INSERT INTO ${key} (${into}) SELECT ${from} FROM ${user} WHERE ${is("id")}`,
+		insert: `INSERT INTO ${key} (${into}) SELECT ${values} FROM ${user} WHERE ${is("id")}`,
 		// These two end with the condition for one key. Callers append more.
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
 		deleteBoth: `DELETE FROM ${key}
-			WHERE ((${is(`${key}.id`)} AND ${key}.expires = ${MILLISECONDS}) OR (${is(`${key}.id`)}))
+			WHERE ((${is(id)} AND ${key}.expires = ${NUMBER}) OR (${is(id)}))
 				AND ${singleUse}${andOfUser}${returning}`,
 		andOfUser,
-		andExpiredAt: ` AND ${key}.expires < ${MILLISECONDS}`,
-		andSame: ` AND expires = ${MILLISECONDS}`,
+		andSame: ` AND expires = ${NUMBER}`,
 		returning,
+		// The tables are not compared with each other: their collations may differ.
 		list: `SELECT ${columns} FROM ${user}
-			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
-				AND (${begins("?")} OR ${begins("?")})
+			LEFT JOIN ${key} ON ${isOfUser} AND (${begins("?", id)} OR ${begins("?", id)})
 			WHERE ${is(`${user}.id`)}`,
-		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?")}`,
+		takeAttempts: takeAttemptsSql(tables),
+		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?", id)}`,
 		deleteExpiredOfUser: `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired}`,
 		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired}`,
 	};
 };
 
+type Statements = ReturnType<typeof toStatements>;
+
+/**
+ * The statement that takes the attempts of a guess. MySQL cannot run it.
+ *
+ * - `mine`: the user's keys. It locks the user first, so the guesses at one user's codes wait for each other
+ *   and each one reads what the one before has taken. Without the lock, almost all of them would deadlock.
+ * - `codes`: the newest outstanding codes, and the guessed one if it has expired
+ * - `numbered`: the attempts at each code, in the order of their numbers
+ * - `good`: the codes that have an attempt left, each with its lowest free number
+ */
+const takeAttemptsSql = (tables: TableNames): string => {
+	const { user, key } = tables;
+	const id = `${key}.id`;
+	const attempts = `CONCAT('${INTERNAL}', code.id, ' ', code.expires, ' ')`;
+	const attemptId = `CONCAT('${INTERNAL}', id, ' ', expires, ' ', number)`;
+	const [into, values] = newKey(tables, attemptId, "user_id", "expires");
+
+	return `INSERT INTO ${key} (${into})
+		WITH mine AS (
+			SELECT STRAIGHT_JOIN ${id}, ${key}.user_id, ${key}.expires,
+				${begins("?", id)} AS is_code, ${letters(id)} = ${letters("?")} AS is_guess
+			FROM (SELECT id FROM ${user} WHERE ${is("id")} FOR UPDATE) AS owner
+			STRAIGHT_JOIN ${key} ON ${is(`${key}.user_id`)} AND ${isSingleUse(tables)}
+				AND (${begins("?", id)} OR ${begins(`CONCAT('${INTERNAL}', ?)`, id)})
+		), codes AS (
+			(SELECT * FROM mine WHERE is_code AND expires >= ${NUMBER}
+				ORDER BY expires DESC, ${letters("id")} DESC LIMIT ${MAX_CODES})
+			UNION ALL SELECT * FROM mine WHERE is_guess AND expires < ${NUMBER}
+		), numbered AS (
+			SELECT code.*, SUBSTRING_INDEX(attempt.id, ' ', -1) AS number, ROW_NUMBER() OVER (
+				PARTITION BY code.id ORDER BY CHAR_LENGTH(attempt.id), attempt.id
+			) AS place
+			FROM codes AS code LEFT JOIN mine AS attempt ON ${begins(attempts, "attempt.id")}
+		), good AS (
+			SELECT id, user_id, expires, is_guess, MAX(is_guess) OVER () AS is_hit,
+				COALESCE(MIN(IF(number <> CONCAT(place), place, NULL)), COUNT(number) + 1) AS number
+			FROM numbered GROUP BY id, user_id, expires, is_guess HAVING COUNT(number) < ${NUMBER}
+		)
+		SELECT ${values} FROM good WHERE is_guess = is_hit
+		RETURNING id, ${letters("user_id")} AS user_id, expires`;
+};
+
+const takeValues = ({ userId, prefix, id, maxAttempts, now }: Guess): string[] => [
+	...[prefix, id, userId, userId, userId, userId, prefix, prefix],
+	...[now, now, maxAttempts].map(String),
+];
+
 // Statements on neighboring rows, such as a sweep and a validation, may deadlock in InnoDB. It rolls one
 // of them back, and its documentation says to run that one again.
 const DEADLOCK = 1213;
+const DUPLICATE = 1062;
+const NO_REFERENCED_ROW = [1216, 1452];
+// MariaDB has no INSERT … RETURNING before 10.5.
+const PARSE_ERROR = 1064;
 
-const isErrno = (error: unknown, ...numbers: unknown[]): boolean =>
+// What the database says of an id that a column cannot hold or parse: letters that its character set lacks
+// (1267 "Illegal mix of collations", 1366, 3988), or a text that is no number or UUID (1292, 1366, 1916).
+const NOT_IN_COLUMN = [1267, 1292, 1366, 1916, 3988];
+
+const isErrno = (error: unknown, ...numbers: unknown[]): error is Error =>
 	error instanceof Error && "errno" in error && numbers.includes(error.errno);
+
+// An expiry that its column cannot hold is a mistake in the schema, and must be seen.
+const isNotInColumn = (error: unknown): boolean =>
+	isErrno(error, ...NOT_IN_COLUMN) && !/[`']expires[`']/.test(error.message);
+
+/** Answers a statement about an id that its column cannot hold: there is no such row. */
+const orNothing = <Result>(answer: Promise<Result>, nothing: Result): Promise<Result> =>
+	answer.catch((error: unknown) => {
+		if (isNotInColumn(error)) return nothing;
+		throw error;
+	});
+
+/** A row whose user id is in bytes. */
+interface ByteRow extends Omit<KeyRow, "user_id"> {
+	readonly user_id: Uint8Array | string;
+}
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+const toKeyRow = <Row extends ByteRow | { id: null; user_id: null }>(row: Row) => ({
+	...row,
+	user_id: row.user_id instanceof Uint8Array ? utf8.decode(row.user_id) : row.user_id,
+});
+
+const WRONG_ANSWER =
+	"execute() must answer as that of mysql2/promise does: with an array of rows or of a result, and fields";
+
+/** What was passed in place of a pool of `mysql2/promise`, and what to pass; `undefined` if it may be one. */
+const whatElse = (pool: unknown): string | undefined => {
+	if (pool === undefined || pool === null) return String(pool);
+	if (typeof pool !== "object") return `a ${typeof pool}`;
+	const has = (method: string): boolean =>
+		typeof (pool as Record<string, unknown>)[method] === "function";
+
+	if (has("promise")) {
+		return "one with callbacks: pass pool.promise(), or create it with mysql2/promise";
+	}
+	if (has("batch")) return "one of mariadb: create it with mysql2/promise";
+	if (has("transaction")) {
+		return "a client such as PlanetScale's: create a pool with mysql2/promise";
+	}
+	if (has("execute")) return undefined;
+	if (has("query") && has("connect"))
+		return "one without execute(), such as pg's: pass that to pg()";
+	return "an object without execute()";
+};
 
 /** The options of `mysql2()`. */
 export type Mysql2Options = TablesOption;
 
-/**
- * A store on MySQL or MariaDB with `mysql2`. It keeps tokens in the `auth_key` table of Lucia's adapter,
- * and runs one statement for each operation.
- *
- * MySQL cannot return the row that it deletes, so validation takes two statements there. The store queries
- * the version of the server once.
- *
- * @param pool the pool of `mysql2/promise` that you pass to Lucia's adapter
- * @param options `tables`: the names of tables of your own
- * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
- * @throws TypeError `pool` has no `execute` method, or a name in `tables` is missing
- * @throws RangeError a name in `tables` is not a valid table name
- *
- * @example
- * const pool = createPool(process.env.DATABASE_URL);
- * const magicLink = idToken(mysql2(pool), "magic-link", { expiresIn: 60 * 10 });
- */
-export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeyStore => {
-	if (typeof pool?.execute !== "function") {
-		throw new TypeError("pool must be a pool of mysql2/promise");
-	}
-	const statements = toStatements(toTableNames(tables, "`"));
-
+/** Runs statements on a pool or connection. */
+const toRunner = (pool: Mysql2Pool) => {
 	// A deadlock rolls back the whole transaction. On a connection, that may be the caller's: run again, the
 	// statement would take effect outside of it.
-	const isRolledBack = (error: unknown): boolean =>
-		pool.beginTransaction === undefined && isErrno(error, DEADLOCK);
+	const isConnection = pool.beginTransaction !== undefined;
+	const isRolledBack = (error: unknown): boolean => !isConnection && isErrno(error, DEADLOCK);
 
 	const execute = async (sql: string, values: string[]): Promise<unknown> => {
-		const [result] = await retry(() => pool.execute(sql, values), isRolledBack);
-		return result;
+		const answer: unknown = await pool.execute(sql, values);
+		if (!Array.isArray(answer)) throw new TypeError(WRONG_ANSWER);
+		return answer[0];
 	};
 
-	const select = async <Row = KeyRow>(sql: string, ...values: string[]): Promise<Row[]> =>
-		(await execute(sql, values)) as Row[];
+	/** Selects keys. It is not run again after a deadlock. */
+	const selectOnce = async <Row = KeyRow>(sql: string, values: string[]): Promise<Row[]> => {
+		const rows = await execute(sql, values);
+		if (!Array.isArray(rows)) throw new TypeError(WRONG_ANSWER);
+		return (rows as ByteRow[]).map(toKeyRow) as Row[];
+	};
 
-	const change = async (sql: string, ...values: string[]): Promise<number> =>
-		((await execute(sql, values)) as { affectedRows: number }).affectedRows;
+	const select = <Row = KeyRow>(sql: string, ...values: string[]): Promise<Row[]> =>
+		orNothing(
+			retry(() => selectOnce<Row>(sql, values), isRolledBack),
+			[],
+		);
 
+	/** @returns how many rows the statement changed */
+	const change = (sql: string, ...values: string[]): Promise<number> =>
+		orNothing(
+			retry(async () => {
+				const result = (await execute(sql, values)) as { affectedRows?: unknown } | undefined;
+				if (typeof result?.affectedRows !== "number") throw new TypeError(WRONG_ANSWER);
+				return result.affectedRows;
+			}, isRolledBack),
+			0,
+		);
+
+	let mariadb: Promise<boolean> | undefined;
+	const isMariadb = (): Promise<boolean> => {
+		mariadb ??= select<{ version: string }>("SELECT VERSION() AS version").then(
+			(rows) => rows.some(({ version }) => /mariadb/i.test(version)),
+			(error: unknown) => {
+				mariadb = undefined;
+				throw error;
+			},
+		);
+		return mariadb;
+	};
+
+	/** Whether the app has begun a transaction. MySQL does not tell. */
+	const isInTransaction = async (): Promise<boolean> => {
+		if (!isConnection || !(await isMariadb())) return false;
+		const [row] = await select<{ active: unknown }>("SELECT @@in_transaction AS active");
+		return Number(row?.active) === 1;
+	};
+
+	return { selectOnce, select, change, isRolledBack, isMariadb, isInTransaction };
+};
+
+type Runner = ReturnType<typeof toRunner>;
+
+/** The operations on one key. */
+const oneKey = (
+	{ select, change, isMariadb }: Runner,
+	statements: Statements,
+): Required<Pick<KeyStore, "get" | "consume" | "delete" | "consumeAndDelete">> => {
 	// A statement on one key, and its values.
-	const ofKey = (
-		sql: string,
-		id: string,
-		userId?: string,
-		expiredAt?: number,
-	): [sql: string, ...values: string[]] => {
-		const [ofUser, user] = userId === undefined ? ["", []] : [statements.andOfUser, [userId]];
-		const [expired, at] =
-			expiredAt === undefined ? ["", []] : [statements.andExpiredAt, [String(expiredAt)]];
-		return [sql + ofUser + expired, id, id, ...user, ...at];
-	};
+	const ofKey = (sql: string, id: string, userId?: string): [sql: string, ...values: string[]] =>
+		userId === undefined ? [sql, id, id] : [sql + statements.andOfUser, id, id, userId];
 
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> =>
 		firstKey(await select(...ofKey(statements.get, id, userId)));
@@ -146,63 +286,102 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 		return deleted === 0 ? null : seen;
 	};
 
-	let mariadb: Promise<boolean> | undefined;
-	const isMariadb = (): Promise<boolean> => {
-		mariadb ??= select<{ version: string }>("SELECT VERSION() AS version").then(
-			(rows) => rows.some(({ version }) => /mariadb/i.test(version)),
-			(error: unknown) => {
-				mariadb = undefined;
-				throw error;
-			},
-		);
-		return mariadb;
-	};
-
 	return {
 		get,
+		delete: remove,
 
-		async insert({ id, userId, expires }) {
-			const inserted = await change(statements.insert, id, String(expires), userId, userId).catch(
-				(error: unknown) => {
-					// Without a cause: the message of ER_DUP_ENTRY contains the id, and so the token.
-					if (isErrno(error, 1062)) throw new LuciaTokenError("DUPLICATE_TOKEN");
-					// The user was deleted while the statement ran.
-					if (isErrno(error, 1216, 1452)) throw new LuciaTokenError("INVALID_USER_ID");
-					throw error;
-				},
-			);
-			if (inserted === 0) throw new LuciaTokenError("INVALID_USER_ID");
-		},
-
-		async consume(id, userId, expiredAt) {
+		async consume(id, userId) {
 			if (await isMariadb()) {
-				const [sql, ...values] = ofKey(statements.delete, id, userId, expiredAt);
+				const [sql, ...values] = ofKey(statements.delete, id, userId);
 				return firstKey(await select(sql + statements.returning, ...values));
 			}
 			const seen = await get(id, userId);
-			if (!seen || (expiredAt !== undefined && !isExpired(seen.expires, expiredAt))) return null;
-			return deleteSeen(seen);
+			return seen && deleteSeen(seen);
 		},
 
-		async consumeAndDelete(key, otherId) {
+		async consumeAndDelete(key, attemptId) {
 			const { id, userId, expires } = key;
 			if (await isMariadb()) {
-				const ids = [id, id, String(expires), otherId, otherId];
+				const ids = [id, id, String(expires), attemptId, attemptId];
 				const rows = await select(statements.deleteBoth, ...ids, userId);
 				return firstKey(rows.filter((row) => row.id === id));
 			}
 			const consumed = await deleteSeen(key);
 			// An error here would report a used token as unused.
-			if (consumed) await remove(otherId, userId).catch(() => {});
+			if (consumed) await remove(attemptId, userId).catch(() => {});
 			return consumed;
 		},
+	};
+};
 
-		delete: remove,
+const takeAttempts = async (
+	{ selectOnce, isMariadb, isRolledBack }: Runner,
+	statements: Statements,
+	store: KeyStore,
+	guess: Guess,
+): Promise<StoredKey[]> => {
+	try {
+		if (await isMariadb()) {
+			const rows = await orNothing(selectOnce(statements.takeAttempts, takeValues(guess)), []);
+			return rows.map(toStoredKey);
+		}
+	} catch (error) {
+		// A call on another server may have taken the number. And InnoDB scans a table that is small or has no
+		// index, and locks the rows of other users, too, so guesses deadlock. One by one, only inserts lock.
+		if (!isRolledBack(error) && !isErrno(error, DUPLICATE, PARSE_ERROR)) throw error;
+	}
+	return takeOneByOne(store, guess).catch((error: unknown) => {
+		if (isTokenError(error, "INVALID_USER_ID")) return [];
+		throw error;
+	});
+};
+
+/**
+ * A store on MySQL or MariaDB with `mysql2`. It keeps tokens in the `auth_key` table of Lucia's adapter,
+ * and runs one statement for each operation.
+ *
+ * MySQL cannot return the row that it changes, so validation takes more statements there. The store queries
+ * the version of the server once.
+ *
+ * @param pool the pool of `mysql2/promise` that you pass to Lucia's adapter
+ * @param options `tables`: the names of tables of your own
+ * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
+ * @throws TypeError `pool` is not a pool or connection of `mysql2/promise`, a name in `tables` is missing, or
+ * an option is unknown
+ * @throws RangeError a name in `tables` is not a valid table name
+ *
+ * @example
+ * const pool = createPool(process.env.DATABASE_URL);
+ * const magicLink = idToken(mysql2(pool), "magic-link", { expiresIn: 60 * 10 });
+ */
+export const mysql2 = (pool: Mysql2Pool, options?: Mysql2Options): KeyStore => {
+	const wrong = whatElse(pool);
+	if (wrong) {
+		throw new TypeError(`pool must be a pool or connection of mysql2/promise, not ${wrong}`);
+	}
+	const { tables } = ownOptions(options, ["tables"]);
+	const statements = toStatements(toTableNames(tables as Tables | undefined, "`"));
+	const runner = toRunner(pool);
+	const { select, change } = runner;
+
+	const store: KeyStore = {
+		...oneKey(runner, statements),
+
+		async insert({ id, userId, expires }) {
+			const values = [id, String(expires), userId, userId];
+			const inserted = await change(statements.insert, ...values).catch((error: unknown) => {
+				// Without a cause: the message of ER_DUP_ENTRY contains the id, and so the token.
+				if (isErrno(error, DUPLICATE)) throw new LuciaTokenError("DUPLICATE_TOKEN");
+				// The user was deleted while the statement ran.
+				if (isErrno(error, ...NO_REFERENCED_ROW)) throw new LuciaTokenError("INVALID_USER_ID");
+				throw error;
+			});
+			if (inserted === 0) throw new LuciaTokenError("INVALID_USER_ID");
+		},
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
-			return keysOfUser(
-				await select<KeyRow | { id: null }>(statements.list, prefix, orPrefix, userId, userId),
-			);
+			const values = [userId, userId, prefix, orPrefix, userId, userId];
+			return keysOfUser(await select<KeyRow | { id: null }>(statements.list, ...values));
 		},
 
 		async deleteAllByUser(userId, prefix) {
@@ -210,18 +389,17 @@ export const mysql2 = (pool: Mysql2Pool, { tables }: Mysql2Options = {}): KeySto
 		},
 
 		async deleteExpiredByUser(userId, prefix, now) {
-			const expired = [prefix, String(now), prefix, String(markedBefore(now))];
+			const expired = [prefix, String(now), prefix, String(internalBefore(now))];
 			await change(statements.deleteExpiredOfUser, userId, userId, ...expired);
 		},
 
 		async deleteExpired(prefix, now) {
-			await change(
-				statements.deleteExpired,
-				prefix,
-				String(now),
-				prefix,
-				String(markedBefore(now)),
-			);
+			const expired = [prefix, String(now), prefix, String(internalBefore(now))];
+			await change(statements.deleteExpired, ...expired);
 		},
+
+		takeAttempts: (guess) => takeAttempts(runner, statements, store, guess),
+		isInTransaction: runner.isInTransaction,
 	};
+	return store;
 };

@@ -1,16 +1,17 @@
-import { checksum } from "../checksum.js";
+import { ownOptions } from "../check.js";
 import { LuciaTokenError } from "../error.js";
-import { type KeyStore, MARK } from "../key-store.js";
-import { retry } from "./retry.js";
-import { firstKey, type KeyRow, keysOfUser, markedBefore } from "./row.js";
-import { type TableNames, type TablesOption, toTableNames } from "./tables.js";
+import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
+import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
+import { retry, type TableNames, type Tables, type TablesOption, toTableNames } from "./sql.js";
 
-/** A `Pool` or `Client` of `pg`. Only the method that the store calls is declared. */
+/** A `Pool` or `Client` of `pg`. Only what the store uses is declared. */
 export interface PgPool {
 	query(query: { name?: string; text: string; values: unknown[] }): Promise<{
 		rows: unknown[];
 		rowCount: number | null;
 	}>;
+	/** A pool has this number; a client does not. */
+	readonly totalCount?: unknown;
 }
 
 /** The options of `pg()`. */
@@ -24,62 +25,139 @@ export interface PgOptions extends TablesOption {
 	readonly prepare?: boolean | undefined;
 }
 
+// The text that the database has. A cast would strip the padding of a CHAR.
+const text = (userId: string): string => `concat(${userId})`;
+
+const isText = (userId: string, parameter: string): string =>
+	`${text(userId)} COLLATE "C" = ${parameter}::text`;
+
 // The first comparison uses the index, in the type and collation of the column. The second compares byte
-// for byte, because that collation may ignore case or accents.
-const is = (column: string, parameter: string): string =>
+// for byte, because that type or collation may take another text for the same id.
+const isKeyId = (column: string, parameter: string): string =>
 	`${column} = ${parameter} AND ${column}::text COLLATE "C" = ${parameter}::text`;
 
-const toStatements = ({ user, key, hasLogins }: TableNames) => {
-	const begins = (prefix: string): string => `starts_with(${key}.id::text COLLATE "C", ${prefix})`;
+// A parameter has one type: the column's, perhaps UUID, or text. So a user's id is passed twice.
+const isUser = (column: string): string => `${column} = $1 AND ${isText(column, "$2")}`;
 
-	// Columns carry their table's name: the table of users may have a column of the same name.
-	const singleUse = hasLogins
+const begins = (prefix: string, id: string): string =>
+	`starts_with(${id}::text COLLATE "C", ${prefix})`;
+
+// Columns carry their table's name: the table of users may have a column of the same name.
+const isSingleUse = ({ key, hasLogins }: TableNames): string =>
+	hasLogins
 		? `${key}.expires IS NOT NULL AND NOT ${key}.primary_key AND ${key}.hashed_password IS NULL`
 		: `${key}.expires IS NOT NULL`;
 
-	const columns = `${key}.id, ${key}.user_id, ${key}.expires`;
-
-	const isKey = `${is(`${key}.id`, "$1")} AND ${singleUse}
-		AND ($2::text IS NULL OR ${key}.user_id::text COLLATE "C" = $2::text)`;
-
-	const isOfUser = `${is(`${key}.user_id`, "$1")} AND ${singleUse}`;
-
-	const expired = (prefix: string, now: string, markedBefore: string): string =>
-		`((${begins(`${prefix}::text`)} AND ${key}.expires < ${now}::bigint)
-		OR (${begins(`'${MARK}' || ${prefix}::text`)} AND ${key}.expires < ${markedBefore}::bigint))`;
-
-	// The user id is copied from the table of users, so it may be of any type, such as UUID.
-	const [into, from] = hasLogins
+/** The columns of a new key, and what a SELECT must give for them. */
+const newKey = (
+	{ hasLogins }: TableNames,
+	id: string,
+	userId: string,
+	expires: string,
+): [into: string, values: string] =>
+	hasLogins
 		? [
 				"id, user_id, primary_key, hashed_password, expires",
-				"$1::text, id, false, NULL, $3::bigint",
+				`${id}, ${userId}, false, NULL, ${expires}`,
 			]
-		: ["id, user_id, expires", "$1::text, id, $3::bigint"];
+		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
+
+const toStatements = (tables: TableNames) => {
+	const { user, key } = tables;
+	const id = `${key}.id`;
+	const singleUse = isSingleUse(tables);
+	const columns = `${id}, ${text(`${key}.user_id`)} AS user_id, ${key}.expires`;
+
+	const isKey = `${isKeyId(id, "$1")} AND ${singleUse}
+		AND ($2::text IS NULL OR ${isText(`${key}.user_id`, "$2")})`;
+
+	const isOfUser = `${isUser(`${key}.user_id`)} AND ${singleUse}`;
+
+	const expired = (prefix: string, now: string, internalBefore: string): string =>
+		`((${begins(`${prefix}::text`, id)} AND ${key}.expires < ${now}::bigint)
+		OR (${begins(`'${INTERNAL}' || ${prefix}::text`, id)} AND ${key}.expires < ${internalBefore}::bigint))`;
+
+	// The user id is copied from the table of users, so it may be of any type, such as UUID.
+	const [into, values] = newKey(tables, "$3::text", "id", "$4::bigint");
 
 	return {
-		insert: `INSERT INTO ${key} (${into}) SELECT ${from} FROM ${user} WHERE ${is("id", "$2")}
+		insert: `INSERT INTO ${key} (${into}) SELECT ${values} FROM ${user} WHERE ${isUser("id")}
 			ON CONFLICT (id) DO NOTHING`,
-		"find-user": `SELECT 1 FROM ${user} WHERE ${is("id", "$1")}`,
+		"find-user": `SELECT 1 FROM ${user} WHERE ${isUser("id")}`,
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
-		consume: `DELETE FROM ${key} WHERE ${isKey}
-			AND ($3::bigint IS NULL OR ${key}.expires < $3::bigint) RETURNING ${columns}`,
+		consume: `DELETE FROM ${key} WHERE ${isKey} RETURNING ${columns}`,
 		// Two statements with an index each. For an OR of both ids, the planner may read the whole table, which
 		// conflicts with every other transaction if they are serializable.
 		"consume-and-delete": `WITH consumed AS (
 				DELETE FROM ${key} WHERE ${isKey} AND ${key}.expires = $4::bigint RETURNING ${columns}
 			), other AS (
-				DELETE FROM ${key} WHERE ${is(`${key}.id`, "$3")} AND ${singleUse}
-					AND ${key}.user_id::text COLLATE "C" = $2::text AND EXISTS (SELECT FROM consumed)
+				DELETE FROM ${key} WHERE ${isKeyId(id, "$3")} AND ${singleUse}
+					AND ${isText(`${key}.user_id`, "$2")} AND EXISTS (SELECT FROM consumed)
 			) SELECT id, user_id, expires FROM consumed`,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
-				AND (${begins("$2")} OR ${begins("$3")})
-			WHERE ${is(`${user}.id`, "$1")}`,
-		"delete-all": `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("$2")}`,
-		"delete-expired-of-user": `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired("$2", "$3", "$4")}`,
+				AND (${begins("$3", id)} OR ${begins("$4", id)})
+			WHERE ${isUser(`${user}.id`)}`,
+		"take-attempts": toTakeAttempts(tables),
+		"delete-all": `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("$3", id)}`,
+		"delete-expired-of-user": `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired("$3", "$4", "$5")}`,
 		"delete-expired": `DELETE FROM ${key} WHERE ${singleUse} AND ${expired("$1", "$2", "$3")}`,
 	};
 };
+
+/**
+ * The statement that takes the attempts of a guess: `$3` is the prefix, `$4` the guessed id, `$5` the time,
+ * `$6` the number of attempts. A call that runs it again passes in `$7` what the ids begin with of the
+ * attempts that it has taken, and the whole ids of those that it has lost to other calls, and in `$8` the
+ * number to start at, from 0.
+ *
+ * - `mine`: the user's keys. Only this reads the table.
+ * - `code`: the newest outstanding codes, and the guessed one if it has expired
+ * - `named`: what their attempts' ids begin with
+ * - `counted`: the attempts that calls have taken
+ * - `good`: the codes that have one left
+ * - `wanted`: the first free attempt of each code that must pay
+ * - `inserted`: those that no other call has taken. All calls insert them in the order of the codes, so they
+ *   do not deadlock.
+ */
+const toTakeAttempts = (tables: TableNames): string => {
+	const { key } = tables;
+	const id = `${key}.id`;
+	const [into, values] = newKey(tables, "id", "user_id", "expires");
+
+	return `WITH mine AS MATERIALIZED (
+			SELECT ${id}::text COLLATE "C" AS id, user_id, expires FROM ${key}
+			WHERE ${isUser("user_id")} AND ${isSingleUse(tables)}
+				AND (${begins("$3::text", id)} OR ${begins(`'${INTERNAL}' || $3::text`, id)})
+		), code AS (
+			(SELECT * FROM mine WHERE starts_with(id, $3::text) AND expires >= $5::bigint
+				ORDER BY expires DESC, id DESC LIMIT ${MAX_CODES})
+			UNION ALL SELECT * FROM mine WHERE id = $4::text AND expires < $5::bigint
+		), named AS (
+			SELECT *, id = $4::text AS is_guess, '${INTERNAL}' || id || ' ' || expires::bigint || ' ' AS begin FROM code
+		), counted AS (
+			SELECT *, ARRAY(SELECT id FROM mine WHERE starts_with(id, begin)) AS taken FROM named
+		), good AS (
+			SELECT *, bool_or(is_guess) OVER () AS is_hit FROM counted WHERE cardinality(taken) < $6::int
+		), wanted AS (
+			SELECT user_id, expires, (
+				SELECT begin || number
+				FROM (SELECT ($8::int + generate_series(0, $6::int - 1)) % $6::int + 1 AS number) AS numbers
+				WHERE begin || number <> ALL (taken || $7::text[]) LIMIT 1
+			) AS id
+			FROM good WHERE is_guess = is_hit AND begin <> ALL ($7::text[])
+		), inserted AS (
+			INSERT INTO ${key} (${into}) SELECT ${values} FROM wanted WHERE id IS NOT NULL
+			ON CONFLICT (id) DO NOTHING RETURNING id
+		)
+		SELECT id, ${text("user_id")} AS user_id, expires, id IN (SELECT id FROM inserted) AS is_taken
+		FROM wanted WHERE id IS NOT NULL`;
+};
+
+/** An attempt that a statement wanted to take. */
+interface AttemptRow extends KeyRow {
+	readonly is_taken: boolean;
+}
 
 const isCode = (error: unknown, ...codes: unknown[]): boolean =>
 	error instanceof Error && "code" in error && codes.includes(error.code);
@@ -90,82 +168,189 @@ const isRolledBack = (error: unknown): boolean => isCode(error, "40001", "40P01"
 // A Client may be in the caller's transaction, which rejects every statement after a failed one.
 const isAborted = (error: unknown): boolean => isCode(error, "25P02");
 
+// The user was deleted while the statement ran.
+const USER_GONE = "23503";
+
+// What PostgreSQL says of an id that a column cannot hold or parse: a text that is no UUID, number, or date,
+// a number that is too large, or letters that its encoding lacks.
+const NOT_IN_COLUMN = ["22P02", "22003", "22007", "22008", "22021", "22P05"];
+
+/** Answers a statement about an id that its column cannot hold: there is no such row. */
+const orNothing = <Row>(answer: Promise<Row[]>): Promise<Row[]> =>
+	answer.catch((error: unknown) => {
+		if (isCode(error, ...NOT_IN_COLUMN)) return [];
+		throw error;
+	});
+
+/**
+ * When the transaction began, and whether that was with this statement. A statement that is sent in
+ * several messages always begins later, so a client that does so must ask twice.
+ */
+const IN_TRANSACTION = `SELECT now()::text AS began, now() = statement_timestamp() AS is_first`;
+
+/** Tells texts apart (FNV-1a), where nobody gains from a collision. */
+const hash = (text: string): number => {
+	let hash = 0x811c9dc5;
+	for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+	return hash >>> 0;
+};
+
+/** What was passed in place of a pool of `pg`, and what to pass; `undefined` if it may be one. */
+const whatElse = (pool: unknown): string | undefined => {
+	if (pool === undefined || pool === null) return String(pool);
+	if (typeof pool !== "object" && typeof pool !== "function") return `a ${typeof pool}`;
+	const properties = pool as Record<string, unknown>;
+	const has = (method: string): boolean => typeof properties[method] === "function";
+
+	if ("waitReady" in pool) {
+		return "a PGlite: wrap it, with a query() that calls its query(text, values)";
+	}
+	if (has("createQueryRunner")) return "a DataSource of TypeORM: pass a Pool of pg beside it";
+	if (typeof pool === "function" && has("raw")) return "a Knex: pass a Pool of pg beside it";
+	if (has("getConnection") || has("beginTransaction")) {
+		return "one of MySQL or MariaDB: pass that to mysql2()";
+	}
+	if (has("query")) return undefined;
+	return typeof pool === "function"
+		? "a function without query(), such as the sql of postgres.js: create a Pool of pg"
+		: "an object without query()";
+};
+
+/** Runs statements on a pool. */
+const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, prepare: boolean) => {
+	// The name depends on the text, because pg rejects a second text under one name. Stores on other tables,
+	// or of other versions of this library, may share the pool.
+	const names = Object.fromEntries(
+		Object.entries(statements).map(([operation, text]) => [
+			operation,
+			`lucia-tokens-${operation}-${hash(text)}`,
+		]),
+	) as Record<keyof typeof statements, string>;
+
+	const send = async (query: Parameters<PgPool["query"]>[0]) => {
+		const result = await retry(() => pool.query(query), isRolledBack, isAborted);
+		if (Array.isArray(result?.rows)) return result;
+		throw new TypeError(
+			"query() must answer as that of pg does: with an object that has an array of rows",
+		);
+	};
+
+	const run = (operation: keyof typeof statements, ...values: unknown[]) => {
+		const text = statements[operation];
+		return send(prepare ? { name: names[operation], text, values } : { text, values });
+	};
+
+	const query = async <Row = KeyRow>(...statement: Parameters<typeof run>): Promise<Row[]> =>
+		orNothing(run(...statement).then(({ rows }) => rows as Row[]));
+
+	const readTransaction = async (): Promise<{ began: string; is_first: boolean } | undefined> => {
+		const { rows } = await send({ text: IN_TRANSACTION, values: [] });
+		return (rows as { began: string; is_first: boolean }[])[0];
+	};
+
+	/** Whether the app has begun a transaction. A pool's statements run outside of any. */
+	const isInTransaction = async (): Promise<boolean> => {
+		if (typeof pool.totalCount === "number") return false;
+		const first = await readTransaction();
+		if (!first || first.is_first) return false;
+		return first.began === (await readTransaction())?.began;
+	};
+
+	return { run, query, isInTransaction };
+};
+
 /**
  * A store on PostgreSQL with `pg`. It keeps tokens in the `auth_key` table of Lucia's adapter, and runs
- * one statement for each operation. If a token cannot be stored, a second statement finds out why.
+ * one statement for each operation. If a token cannot be stored, a second statement finds out why. If
+ * concurrent guesses at a code take the same attempt, all but one of them run their statement again. A
+ * client is asked by a statement of its own, or two, whether it is in a transaction.
  *
  * @param pool the `Pool` that you pass to Lucia's adapter
  * @param options `prepare`: false behind a pooler that does not support prepared statements; `tables`:
  * the names of tables of your own
  * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
- * @throws TypeError `pool` has no `query` method, or a name in `tables` is missing
+ * @throws TypeError `pool` is not a pool or client of `pg`, a name in `tables` is missing, `prepare` is not
+ * a boolean, or an option is unknown
  * @throws RangeError a name in `tables` is not a valid table name
  *
  * @example
  * const pool = new Pool({ connectionString: process.env.DATABASE_URL });
  * const magicLink = idToken(pg(pool), "magic-link", { expiresIn: 60 * 10 });
  */
-export const pg = (pool: PgPool, { prepare = true, tables }: PgOptions = {}): KeyStore => {
-	if (typeof pool?.query !== "function") throw new TypeError("pool must be a Pool of pg");
-	const statements = toStatements(toTableNames(tables, '"'));
+export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
+	const wrong = whatElse(pool);
+	if (wrong) throw new TypeError(`pool must be a Pool or Client of pg, not ${wrong}`);
+	const { prepare = true, tables } = ownOptions(options, ["prepare", "tables"]);
+	if (typeof prepare !== "boolean") throw new TypeError("prepare must be a boolean");
+	const statements = toStatements(toTableNames(tables as Tables | undefined, '"'));
+	const { run, query, isInTransaction } = toRunner(pool, statements, prepare);
 
-	// The name depends on the text, because pg rejects a second text under one name. Stores on other tables,
-	// or of other versions of this library, may share the pool.
-	const names = Object.fromEntries(
-		Object.entries(statements).map(([operation, text]) => [
-			operation,
-			`lucia-tokens-${operation}-${checksum(text)}`,
-		]),
-	) as Record<keyof typeof statements, string>;
-
-	const run = (operation: keyof typeof statements, ...values: unknown[]) => {
-		const text = statements[operation];
-		const query = prepare ? { name: names[operation], text, values } : { text, values };
-		return retry(() => pool.query(query), isRolledBack, isAborted);
+	const takeAttempts = async (guess: Guess): Promise<StoredKey[]> => {
+		const { userId, prefix, id, maxAttempts, now } = guess;
+		const values = [userId, userId, prefix, id, now, maxAttempts];
+		const taken: StoredKey[] = [];
+		const tried: string[] = [];
+		// It ends, because a call wants no attempt twice.
+		for (;;) {
+			// Calls that lost start at different numbers.
+			const start = tried.length === 0 ? 0 : Math.floor(Math.random() * maxAttempts);
+			const rows = await query<AttemptRow>("take-attempts", ...values, [...tried], start).catch(
+				(error: unknown) => {
+					if (isCode(error, USER_GONE)) return [];
+					throw error;
+				},
+			);
+			taken.push(...rows.filter((row) => row.is_taken).map(toStoredKey));
+			if (rows.every((row) => row.is_taken)) return taken;
+			tried.push(...rows.map(({ id, is_taken }) => (is_taken ? id.replace(/\d+$/, "") : id)));
+		}
 	};
-
-	const query = async <Row = KeyRow>(...statement: Parameters<typeof run>): Promise<Row[]> =>
-		(await run(...statement)).rows as Row[];
 
 	return {
 		async insert({ id, userId, expires }) {
-			const { rowCount } = await run("insert", id, userId, expires).catch((error: unknown) => {
-				// The user was deleted while the statement ran.
-				if (isCode(error, "23503")) throw new LuciaTokenError("INVALID_USER_ID");
-				throw error;
-			});
+			const { rowCount } = await run("insert", userId, userId, id, expires).catch(
+				(error: unknown) => {
+					const isUnknown = isCode(error, USER_GONE, ...NOT_IN_COLUMN);
+					throw isUnknown ? new LuciaTokenError("INVALID_USER_ID") : error;
+				},
+			);
 			if (rowCount === 1) return;
 			// Finding the cause in the first statement would slow down every insert.
-			const isKnown = (await query("find-user", userId)).length > 0;
+			const isKnown = (await query("find-user", userId, userId)).length > 0;
 			throw new LuciaTokenError(isKnown ? "DUPLICATE_TOKEN" : "INVALID_USER_ID");
 		},
 
 		get: async (id, userId) => firstKey(await query("get", id, userId)),
 
-		consume: async (id, userId, expiredAt) =>
-			firstKey(await query("consume", id, userId, expiredAt)),
+		consume: async (id, userId) => firstKey(await query("consume", id, userId)),
 
-		consumeAndDelete: async ({ id, userId, expires }, otherId) =>
-			firstKey(await query("consume-and-delete", id, userId, otherId, expires)),
+		consumeAndDelete: async ({ id, userId, expires }, attemptId) =>
+			firstKey(await query("consume-and-delete", id, userId, attemptId, expires)),
 
 		async delete(id, userId) {
-			await query("consume", id, userId, null);
+			await query("consume", id, userId);
 		},
 
 		async getAllByUser(userId, prefix, orPrefix = prefix) {
-			return keysOfUser(await query<KeyRow | { id: null }>("list", userId, prefix, orPrefix));
+			const values = [userId, userId, prefix, orPrefix];
+			return keysOfUser(await query<KeyRow | { id: null }>("list", ...values));
 		},
 
 		async deleteAllByUser(userId, prefix) {
-			await query("delete-all", userId, prefix);
+			await query("delete-all", userId, userId, prefix);
 		},
 
 		async deleteExpiredByUser(userId, prefix, now) {
-			await query("delete-expired-of-user", userId, prefix, now, markedBefore(now));
+			const values = [userId, userId, prefix, now, internalBefore(now)];
+			await query("delete-expired-of-user", ...values);
 		},
 
 		async deleteExpired(prefix, now) {
-			await query("delete-expired", prefix, now, markedBefore(now));
+			await query("delete-expired", prefix, now, internalBefore(now));
 		},
+
+		takeAttempts,
+
+		isInTransaction,
 	};
 };

@@ -1,22 +1,41 @@
 import { LuciaTokenError } from "../error.js";
-import { MARKED_GRACE, type StoredKey } from "../key-store.js";
+import { INTERNAL_GRACE, type StoredKey } from "../key-store.js";
 
-/** A row as the native stores select it. */
+/** A row of the key table, as a driver returns it. */
 export interface KeyRow {
 	readonly id: string;
-	readonly user_id: string;
+	/** The native stores select it as text. Lucia's adapters may return the number of an integer column. */
+	readonly user_id: string | number | bigint;
 	/** Drivers return a BIGINT as a number, a string, or a BigInt, depending on their settings. */
 	readonly expires: number | string | bigint;
 }
 
-export const toStoredKey = ({ id, user_id, expires }: KeyRow): StoredKey => ({
-	id,
-	userId: user_id,
-	expires: Number(expires),
-});
+/**
+ * The id of a user, as text.
+ *
+ * @throws TypeError it is a number that the driver may have rounded, and so perhaps another user's
+ */
+export const toUserId = (id: string | number | bigint): string => {
+	if (typeof id === "number" && !Number.isSafeInteger(id)) {
+		throw new TypeError(
+			"The driver returned a user id as a number that may be rounded: let it return text or BigInt",
+		);
+	}
+	return String(id);
+};
 
-/** A sweep at `now` deletes the marked keys that expired before this moment. */
-export const markedBefore = (now: number): number => now - MARKED_GRACE;
+/** @throws TypeError the expiry is not a finite number, or the user id may be rounded */
+export const toStoredKey = ({ id, user_id, expires: stored }: KeyRow): StoredKey => {
+	// A Date and an empty text are numbers, too, to Number().
+	const expires = typeof stored === "object" || stored === "" ? NaN : Number(stored);
+	if (!Number.isFinite(expires)) {
+		throw new TypeError("The column expires must hold epoch milliseconds: make it a BIGINT");
+	}
+	return { id, userId: toUserId(user_id), expires };
+};
+
+/** A sweep at `now` deletes the internal keys that expired before this moment. */
+export const internalBefore = (now: number): number => now - INTERNAL_GRACE;
 
 export const firstKey = ([row]: readonly KeyRow[]): StoredKey | null =>
 	row ? toStoredKey(row) : null;

@@ -1,7 +1,7 @@
 import { LuciaTokenError } from "../error.js";
-import { type KeyStore, MARK } from "../key-store.js";
-import { firstKey, type KeyRow, keysOfUser, markedBefore } from "./row.js";
-import { type TableNames, type Tables, toTableNames } from "./tables.js";
+import { INTERNAL, type KeyStore, MAX_CODES } from "../key-store.js";
+import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
+import { type TableNames, type Tables, toTableNames } from "./sql.js";
 
 /** How a driver of SQLite runs a statement with its values. */
 export interface SqliteDriver {
@@ -10,47 +10,114 @@ export interface SqliteDriver {
 	run(sql: string, ...values: unknown[]): unknown;
 }
 
-// The first comparison uses the index; the second compares byte for byte, because the column may be
-// COLLATE NOCASE. So each takes its parameter twice.
-const is = (column: string): string => `${column} = ? AND ${column} COLLATE BINARY = ?`;
+// The first comparison uses the index, in the type and collation of the column. The second compares byte
+// for byte, because that type or collation may take another text for the same id. So each takes its
+// parameter twice.
+const is = (column: string): string => `${column} = ? AND ${isText(column)}`;
 
-const toStatements = ({ user, key, hasLogins }: TableNames) => {
-	const begins = (prefix: string): string => `instr(${key}.id, ${prefix}) = 1`;
+const text = (column: string): string => `CAST(${column} AS TEXT)`;
 
-	// Columns carry their table's name: the table of users may have a column of the same name.
-	const singleUse = hasLogins
+const isText = (column: string): string => `${text(column)} COLLATE BINARY = ?`;
+
+const begins = (prefix: string, id: string): string => `instr(${id}, ${prefix}) = 1`;
+
+// Columns carry their table's name: the table of users may have a column of the same name.
+const isSingleUse = ({ key, hasLogins }: TableNames): string =>
+	hasLogins
 		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
 		: `${key}.expires IS NOT NULL`;
 
-	const columns = `${key}.id, ${key}.user_id, ${key}.expires`;
+/** The columns of a new key, and what a SELECT must give for them. */
+const newKey = (
+	{ hasLogins }: TableNames,
+	id: string,
+	userId: string,
+	expires: string,
+): [into: string, values: string] =>
+	hasLogins
+		? [
+				"id, user_id, primary_key, hashed_password, expires",
+				`${id}, ${userId}, 0, NULL, ${expires}`,
+			]
+		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
 
-	const expired = `((${begins("?")} AND ${key}.expires < ?)
-		OR (${begins(`'${MARK}' || ?`)} AND ${key}.expires < ?))`;
+// Drivers round the numbers of a column of integers.
+const RETURNING = `RETURNING id, ${text("user_id")} AS user_id, expires`;
 
-	const isKey = `${is(`${key}.id`)} AND ${singleUse} AND ${key}.user_id COLLATE BINARY = coalesce(?, ${key}.user_id)`;
+const toStatements = (tables: TableNames) => {
+	const { user, key } = tables;
+	const id = `${key}.id`;
+	const singleUse = isSingleUse(tables);
+	const columns = `${id}, ${text(`${key}.user_id`)} AS user_id, ${key}.expires`;
+
+	const expired = `((${begins("?", id)} AND ${key}.expires < ?)
+		OR (${begins(`'${INTERNAL}' || ?`, id)} AND ${key}.expires < ?))`;
+
+	const isKey = `${is(id)} AND ${singleUse}
+		AND ${text(`${key}.user_id`)} COLLATE BINARY = coalesce(?, ${text(`${key}.user_id`)})`;
 	const isOfUser = `${is(`${key}.user_id`)} AND ${singleUse}`;
-
-	const [into, from] = hasLogins
-		? ["id, user_id, primary_key, hashed_password, expires", "?, id, 0, NULL, ?"]
-		: ["id, user_id, expires", "?, id, ?"];
+	const [into, values] = newKey(tables, "?", "id", "?");
 
 	return {
-		insert: `INSERT INTO ${key} (${into}) SELECT ${from} FROM ${user} WHERE ${is("id")} RETURNING id`,
+		insert: `INSERT INTO ${key} (${into}) SELECT ${values} FROM ${user} WHERE ${is("id")} RETURNING id`,
 		get: `SELECT ${columns} FROM ${key} WHERE ${isKey}`,
-		consume: `DELETE FROM ${key} WHERE ${isKey}
-			AND ${key}.expires < coalesce(?, ${key}.expires + 1) RETURNING id, user_id, expires`,
+		consume: `DELETE FROM ${key} WHERE ${isKey} ${RETURNING}`,
 		consumeAndDelete: `DELETE FROM ${key}
-			WHERE ((${is(`${key}.id`)} AND ${key}.expires = ?) OR (${is(`${key}.id`)}))
-				AND ${singleUse} AND ${key}.user_id COLLATE BINARY = ? RETURNING id, user_id, expires`,
+			WHERE ((${is(id)} AND ${key}.expires = ?) OR (${is(id)}))
+				AND ${singleUse} AND ${isText(`${key}.user_id`)} ${RETURNING}`,
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
-				AND (${begins("?")} OR ${begins("?")})
+				AND (${begins("?", id)} OR ${begins("?", id)})
 			WHERE ${is(`${user}.id`)}`,
-		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?")}`,
+		takeAttempts: toTakeAttempts(tables),
+		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?", id)}`,
 		deleteExpiredOfUser: `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired}`,
 		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired}`,
 	};
+};
+
+/**
+ * The statement that takes the attempts of a guess. A statement that writes runs alone, so no other call
+ * takes the same attempt.
+ *
+ * - `mine`: the user's keys. Only this reads the table.
+ * - `code`: the newest outstanding codes, and the guessed one if it has expired
+ * - `good`: those that have an attempt left
+ * - `number`: the numbers among which the lowest free one is: 1, and those after the ones that were taken
+ */
+const toTakeAttempts = (tables: TableNames): string => {
+	const { key } = tables;
+	const id = `${key}.id`;
+	const attempt = `(
+			WITH number (value) AS (
+				SELECT 1 UNION ALL SELECT CAST(substr(mine.id, length(start) + 1) AS INTEGER) + 1
+				FROM mine WHERE ${begins("start", "mine.id")}
+			)
+			SELECT start || min(value) FROM number WHERE start || value NOT IN (SELECT id FROM mine)
+		)`;
+	const [into, values] = newKey(tables, attempt, "user_id", "expires");
+
+	return `WITH mine AS MATERIALIZED (
+			SELECT ${id}, ${key}.user_id, ${key}.expires, ${begins("?", id)} AS is_code,
+				${id} COLLATE BINARY = ? AS is_guess
+			FROM ${key} WHERE ${is(`${key}.user_id`)} AND ${isSingleUse(tables)}
+				AND (${begins("?", id)} OR ${begins(`'${INTERNAL}' || ?`, id)})
+		), code AS (
+			SELECT * FROM (
+				SELECT * FROM mine WHERE is_code AND expires >= ?
+				ORDER BY expires DESC, id COLLATE BINARY DESC LIMIT ${MAX_CODES}
+			)
+			UNION ALL SELECT * FROM mine WHERE is_guess AND expires < ?
+		), started AS (
+			SELECT *, '${INTERNAL}' || id || ' ' || CAST(expires AS INTEGER) || ' ' AS start FROM code
+		), good AS MATERIALIZED (
+			SELECT * FROM started
+			WHERE (SELECT count(*) FROM mine WHERE ${begins("start", "mine.id")}) < ?
+		)
+		INSERT INTO ${key} (${into})
+		SELECT ${values} FROM good WHERE is_guess = (SELECT max(is_guess) FROM good)
+		${RETURNING}`;
 };
 
 /** A store on SQLite, with any of its drivers. */
@@ -88,11 +155,10 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 
 		get: async (id, userId) => firstKey(await all("get", id, id, userId ?? null)),
 
-		consume: async (id, userId, expiredAt) =>
-			firstKey(await all("consume", id, id, userId ?? null, expiredAt ?? null)),
+		consume: async (id, userId) => firstKey(await all("consume", id, id, userId ?? null)),
 
-		async consumeAndDelete({ id, userId, expires }, otherId) {
-			const rows = await all("consumeAndDelete", id, id, expires, otherId, otherId, userId);
+		async consumeAndDelete({ id, userId, expires }, attemptId) {
+			const rows = await all("consumeAndDelete", id, id, expires, attemptId, attemptId, userId);
 			return firstKey(rows.filter((row) => row.id === id));
 		},
 
@@ -105,8 +171,13 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 		deleteAllByUser: (userId, prefix) => run("deleteAll", userId, userId, prefix),
 
 		deleteExpiredByUser: (userId, prefix, now) =>
-			run("deleteExpiredOfUser", userId, userId, prefix, now, prefix, markedBefore(now)),
+			run("deleteExpiredOfUser", userId, userId, prefix, now, prefix, internalBefore(now)),
 
-		deleteExpired: (prefix, now) => run("deleteExpired", prefix, now, prefix, markedBefore(now)),
+		deleteExpired: (prefix, now) => run("deleteExpired", prefix, now, prefix, internalBefore(now)),
+
+		async takeAttempts({ userId, prefix, id, now, maxAttempts }) {
+			const values = [prefix, id, userId, userId, prefix, prefix, now, now, maxAttempts];
+			return (await all("takeAttempts", ...values)).map(toStoredKey);
+		},
 	};
 };

@@ -1,5 +1,5 @@
 import { LuciaTokenError, type LuciaTokenErrorMessage } from "../error.js";
-import type { KeyStore, StoredKey } from "../key-store.js";
+import { INTERNAL, type KeyStore, type StoredKey } from "../key-store.js";
 
 /** A row of `auth_key`, of any kind. */
 export interface KeyStoreRow {
@@ -46,17 +46,37 @@ export const toRow = ({ id, userId, expires }: StoredKey): KeyStoreRow => ({
 	expires,
 });
 
+/** Spellings that collations may take for the same: another case, a trailing space, an accent. */
+export const lookalikes = (id: string): string[] => [
+	id.toUpperCase(),
+	`${id} `,
+	id.replace("a", "á"),
+	id.replace("a", "a\u0301"),
+];
+
 /** Creates a user with single-use keys of the given ids and expiries. */
 export const createKeys = async (
+	harness: KeyStoreHarness,
+	...expiries: readonly (readonly [id: string, expires: number])[]
+): Promise<{ userId: string; keys: StoredKey[] }> => createKeysOf(unique(), harness, ...expiries);
+
+/** Creates a user who has this id, with single-use keys. */
+export const createKeysOf = async (
+	userId: string,
 	{ createUser, insertRow }: KeyStoreHarness,
 	...expiries: readonly (readonly [id: string, expires: number])[]
 ): Promise<{ userId: string; keys: StoredKey[] }> => {
-	const userId = unique();
 	await createUser(userId);
 	const keys = expiries.map(([id, expires]) => ({ id, userId, expires }));
 	for (const key of keys) await insertRow(toRow(key));
 	return { userId, keys };
 };
+
+/** A user's rows without internal ones: a store may leave those, such as spent rows, when it uses a key. */
+export const getKeyRows = async (
+	{ getRows }: KeyStoreHarness,
+	userId: string,
+): Promise<KeyStoreRow[]> => (await getRows(userId)).filter(({ id }) => !id.startsWith(INTERNAL));
 
 // Returns the same text for equal values, whatever the order of properties and list items.
 const toText = (value: unknown): string => {

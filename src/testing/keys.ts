@@ -1,32 +1,17 @@
 import { LuciaTokenError } from "../error.js";
-import type { KeyStore, StoredKey } from "../key-store.js";
 import {
 	createKeys,
 	EARLIER,
 	equal,
+	getKeyRows,
 	type KeyStoreCase,
 	LATER,
+	lookalikes,
 	NOW,
 	rejects,
 	toRow,
 	unique,
 } from "./harness.js";
-
-// Ids that collations may take for the same: another case, a trailing space, an accent.
-const lookalikes = (id: string): string[] => [
-	id.toUpperCase(),
-	`${id} `,
-	id.replace("a", "á"),
-	id.replace("a", "a\u0301"),
-];
-
-// consumeAndDelete is optional. Without it, its cases test consume and delete.
-const consumeAndDelete = async (store: KeyStore, key: StoredKey, otherId: string) => {
-	if (store.consumeAndDelete) return store.consumeAndDelete(key, otherId);
-	const consumed = await store.consume(key.id, key.userId);
-	if (consumed) await store.delete(otherId, key.userId);
-	return consumed;
-};
 
 /** The cases on one key. */
 export const keyCases: readonly KeyStoreCase[] = [
@@ -90,6 +75,32 @@ export const keyCases: readonly KeyStoreCase[] = [
 		},
 	},
 	{
+		name: "insert rejects other spellings of a user's id",
+		async run(harness) {
+			const { userId } = await createKeys(harness);
+			const id = `${unique()}:a`;
+			for (const lookalike of lookalikes(userId)) {
+				const key = { id, userId: lookalike, expires: LATER };
+				await rejects(harness.store.insert(key), "INVALID_USER_ID", id);
+			}
+			equal(await harness.getRows(userId), []);
+			equal(await harness.store.get(id), null);
+		},
+	},
+	{
+		name: "insert for a known user does the same, and rejects a user who is gone",
+		async run(harness) {
+			const { userId } = await createKeys(harness);
+			const key = { id: `${unique()}:a`, userId, expires: LATER };
+			await harness.store.insert(key, true);
+			await rejects(harness.store.insert(key, true), "DUPLICATE_TOKEN", key.id);
+			equal(await harness.getRows(userId), [toRow(key)]);
+			const gone = { id: `${unique()}:b`, userId: unique(), expires: LATER };
+			await rejects(harness.store.insert(gone, true), "INVALID_USER_ID", gone.id);
+			equal(await harness.store.get(gone.id), null);
+		},
+	},
+	{
 		name: "get returns a key of the given user, expired or not",
 		async run(harness) {
 			const [a, b] = [`${unique()}:a`, `${unique()}:b`];
@@ -109,7 +120,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 			const { userId, keys } = await createKeys(harness, [id, NOW]);
 			equal(await harness.store.consume(id, userId), keys[0]);
 			equal(await harness.store.consume(id), null);
-			equal(await harness.getRows(userId), []);
+			equal(await getKeyRows(harness, userId), []);
 		},
 	},
 	{
@@ -119,7 +130,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 			const { userId, keys } = await createKeys(harness, [id, EARLIER]);
 			equal(await harness.store.consume(id), keys[0]);
 			equal(await harness.store.consume(id), null);
-			equal(await harness.getRows(userId), []);
+			equal(await getKeyRows(harness, userId), []);
 		},
 	},
 	{
@@ -131,80 +142,8 @@ export const keyCases: readonly KeyStoreCase[] = [
 				const calls = Array.from({ length: 10 }, () => harness.store.consume(id));
 				const won = (await Promise.all(calls)).filter((key) => key !== null);
 				equal(won, keys);
-				equal(await harness.getRows(userId), []);
+				equal(await getKeyRows(harness, userId), []);
 			}
-		},
-	},
-	{
-		name: "consume keeps a key that had not expired at the given moment",
-		async run(harness) {
-			const id = `${unique()}:a`;
-			const { userId, keys } = await createKeys(harness, [id, NOW]);
-			equal(await harness.store.consume(id, userId, EARLIER), null);
-			equal(await harness.store.consume(id, undefined, NOW), null);
-			equal(await harness.getRows(userId), keys.map(toRow));
-			const calls = Array.from({ length: 10 }, () => harness.store.consume(id, userId, LATER));
-			equal(
-				(await Promise.all(calls)).filter((key) => key !== null),
-				keys,
-			);
-			equal(await harness.getRows(userId), []);
-		},
-	},
-	{
-		name: "consumeAndDelete returns a key to one of ten concurrent calls, and deletes that call's other key",
-		async run(harness) {
-			const { store, getRows } = harness;
-			for (let round = 0; round < 10; round++) {
-				const ids = Array.from({ length: 11 }, () => `${unique()}:a`);
-				const { userId, keys } = await createKeys(
-					harness,
-					...ids.map((id) => [id, LATER] as const),
-				);
-				const [key, ...others] = keys as [StoredKey, ...StoredKey[]];
-				const results = await Promise.all(others.map(({ id }) => consumeAndDelete(store, key, id)));
-				equal(
-					results.filter((result) => result !== null),
-					[key],
-				);
-				const left = (await getRows(userId)).map(({ id }) => id);
-				const winner = results.findIndex((result) => result !== null);
-				equal(
-					[key, others[winner]].filter((gone) => left.includes(String(gone?.id))),
-					[],
-				);
-			}
-		},
-	},
-	{
-		name: "consumeAndDelete keeps another user's key, and compares ids byte for byte",
-		async run(harness) {
-			const [id, other] = [`${unique()}:a`, `${unique()}:b`];
-			const { userId, keys } = await createKeys(harness, [id, LATER]);
-			const { userId: otherUser } = await createKeys(harness, [other, LATER]);
-			const [key] = keys as [StoredKey];
-			for (const wrong of [
-				...[otherUser, userId.toUpperCase()].map((userId) => ({ ...key, userId })),
-				...lookalikes(id).map((id) => ({ ...key, id })),
-			]) {
-				equal(await consumeAndDelete(harness.store, wrong, other), null);
-			}
-			equal(await harness.getRows(userId), keys.map(toRow));
-			equal(await consumeAndDelete(harness.store, key, `${unique()}:c`), key);
-			equal(await harness.getRows(userId), []);
-		},
-	},
-	{
-		name: "consumeAndDelete keeps a key that has been stored with another expiry since it was read",
-		async run(harness) {
-			const id = `${unique()}:a`;
-			const { userId, keys } = await createKeys(harness, [id, LATER]);
-			equal(
-				(await harness.store.consumeAndDelete?.({ id, userId, expires: NOW }, `${unique()}:b`)) ??
-					null,
-				null,
-			);
-			equal(await harness.getRows(userId), keys.map(toRow));
 		},
 	},
 	{
@@ -228,7 +167,7 @@ export const keyCases: readonly KeyStoreCase[] = [
 			for (const lookalike of lookalikes(id)) {
 				equal(await store.get(lookalike), null);
 				equal(await store.consume(lookalike), null);
-				equal(await store.consume(lookalike), null);
+				equal(await store.consume(lookalike, userId), null);
 				await store.delete(lookalike);
 				await store.delete(lookalike, userId);
 			}
@@ -245,6 +184,12 @@ export const keyCases: readonly KeyStoreCase[] = [
 			await harness.store.delete(b, userId);
 			await harness.store.delete(a);
 			equal(await harness.getRows(userId), []);
+		},
+	},
+	{
+		name: "isInTransaction is false outside of a transaction",
+		async run({ store }) {
+			equal((await store.isInTransaction?.()) ?? false, false);
 		},
 	},
 	{

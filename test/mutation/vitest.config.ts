@@ -6,7 +6,7 @@ import { suite } from "../support/suite.js";
 export default suite("mutation", {
 	include: [
 		"test/*.test.ts",
-		"test/{limits,stores,value}/*.test.ts",
+		"test/{limits,stores}/*.test.ts",
 		"test/matrix/{arguments,pg,sqlite}.test.ts",
 	],
 	// The statements are compared with a page as text, so that any mutant would count as noticed.

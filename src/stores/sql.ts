@@ -1,4 +1,4 @@
-import { check } from "../check.js";
+import { check, ownOptions } from "../check.js";
 
 /** The names of tables of your own. A name may include a schema: `"auth.user_token"`. */
 export interface Tables {
@@ -39,8 +39,9 @@ const NAME = /^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)?$/u;
  */
 export const toTableNames = (tables: Tables | undefined, quote: '"' | "`"): TableNames => {
 	if (tables === undefined) return LUCIA;
+	const given = ownOptions(tables, ["user", "key"]);
 	const quoted = (table: keyof Tables): string => {
-		const { [table]: name } = Object(tables) as Partial<Tables>;
+		const { [table]: name } = given;
 		check(
 			`tables.${table}`,
 			name,
@@ -51,4 +52,31 @@ export const toTableNames = (tables: Tables | undefined, quote: '"' | "`"): Tabl
 		return quote + name.replace(".", `${quote}.${quote}`) + quote;
 	};
 	return { user: quoted("user"), key: quoted("key"), hasLogins: false };
+};
+
+const MAX_RETRIES = 5;
+
+/**
+ * Runs a statement. If the database rolls it back to let another one proceed, runs it again, up to five
+ * times.
+ *
+ * @param isRolledBack whether an error says that the database rolled the statement back
+ * @param isAborted whether an error says that an earlier statement failed in the same transaction. The
+ * transaction is then the caller's, and the caller gets the first error
+ */
+export const retry = async <Result>(
+	run: () => Promise<Result>,
+	isRolledBack: (error: unknown) => boolean,
+	isAborted: (error: unknown) => boolean = () => false,
+): Promise<Result> => {
+	let first: unknown;
+	for (let retries = 0; ; retries++) {
+		try {
+			return await run();
+		} catch (error) {
+			if (retries > 0 && isAborted(error)) throw first;
+			if (retries === MAX_RETRIES || !isRolledBack(error)) throw error;
+			first ??= error;
+		}
+	}
 };

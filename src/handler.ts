@@ -1,0 +1,276 @@
+import { isExpired, now } from "./clock.js";
+import { isTokenError, LuciaTokenError } from "./error.js";
+import {
+	isDigest,
+	isStorable,
+	isText,
+	isTokenValue,
+	MAX_KEY_ID_LENGTH,
+	type Scope,
+	type UserScope,
+} from "./key-id.js";
+import { INTERNAL, INTERNAL_GRACE, type KeyStore, refuseTransaction } from "./key-store.js";
+import { issuer } from "./issue.js";
+import { attemptLimit } from "./limits/attempts.js";
+import { byExpiry } from "./limits/token-limit.js";
+import { type BindingOptions, bindingOptions, type Settings } from "./options.js";
+import { type Token, tokenKeyId, toToken, tokenValue } from "./token.js";
+
+/**
+ * What `idToken()` and `passwordToken()` return. The methods also work when you destructure them.
+ *
+ * `Args` are the arguments that come after a token: the options, and before them, for password tokens, the
+ * id of the token's user.
+ */
+export interface TokenHandler<Args extends readonly unknown[]> {
+	/**
+	 * Stores a new token for a user and returns it.
+	 *
+	 * @param userId the user's id, as the database spells it
+	 * @param options `boundTo`: a text that you must pass again with the token
+	 * @returns the token; `token.toString()` goes into the link or the mail
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user, or the user id is too long to fit
+	 * a key's id of 255 characters together with the name and, for password tokens, the token
+	 * @throws LuciaTokenError `DUPLICATE_TOKEN`: `generate` returned a token that is already stored, or the
+	 * default generator drew five of them
+	 * @throws LuciaTokenError `ISSUED_RECENTLY`: `minInterval` has not passed since the last token;
+	 * `retryAfter` is the number of seconds to wait
+	 * @throws TypeError the handler has no `expiresIn`, `generate` did not return a string, `options` is
+	 * not an object or has an unknown option, or `boundTo` is not a string or was passed to a handler that
+	 * does not hash tokens
+	 * @throws RangeError `generate` returned a string that cannot be a token, or `boundTo` is empty or has
+	 * a lone surrogate
+	 * @throws Error with `minInterval`: the store runs in a transaction, where no limit holds
+	 */
+	readonly issue: (userId: string, options?: BindingOptions) => Promise<Token>;
+
+	/**
+	 * Uses a token and returns it. Of all concurrent calls with one token, at most one succeeds, and a
+	 * used token never validates again (ASVS 5.0 6.5.1).
+	 *
+	 * @param token the value in the link, or what the user typed
+	 * @param args for password tokens the id of the token's user; then the options. `boundTo`: the text that
+	 * the token was issued with, if any
+	 * @returns the token, with the id of its user as the database spells it
+	 * @throws LuciaTokenError `INVALID_TOKEN`: the token is unknown, used, revoked, malformed, of another
+	 * type or user, or bound to another text; or, for password tokens, `maxAttempts` wrong ones were tried
+	 * while it was outstanding, or it is not one of the user's ten newest
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired; this call deletes it, so the next
+	 * one throws `INVALID_TOKEN`
+	 * @throws TypeError the options are not an object, or one is unknown
+	 * @throws Error with `maxAttempts`: the store runs in a transaction, where no limit holds
+	 */
+	readonly validate: (token: string | Token, ...args: Args) => Promise<Token>;
+
+	/**
+	 * Reads a token without using or deleting it, for example to show a form. A wrong password token counts
+	 * as an attempt.
+	 *
+	 * @param token the value in the link, or what the user typed
+	 * @param args as for `validate`
+	 * @returns the token, with the id of its user as the database spells it
+	 * @throws LuciaTokenError `INVALID_TOKEN`: as for `validate`
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired
+	 * @throws TypeError the options are not an object, or one is unknown
+	 * @throws Error with `maxAttempts`: the store runs in a transaction, where no limit holds
+	 */
+	readonly getToken: (token: string | Token, ...args: Args) => Promise<Token>;
+
+	/**
+	 * Deletes a token. Does nothing if there is no such token. The interval that it began goes on.
+	 *
+	 * @param token the token, or its value
+	 * @param args as for `validate`; a `Token` needs no `boundTo`
+	 * @throws TypeError the options are not an object, or one is unknown
+	 */
+	readonly invalidate: (token: string | Token, ...args: Args) => Promise<void>;
+
+	/**
+	 * Takes back a token that could not be delivered: deletes it, and ends the interval that it began, so
+	 * that its user can request another one at once.
+	 *
+	 * @param token what `issue()` of this handler returned; nothing else knows the interval
+	 * @throws TypeError the token is not what `issue()` of this handler returned
+	 */
+	readonly withdraw: (token: Token) => Promise<void>;
+
+	/**
+	 * Deletes a user's tokens of this name. Does nothing if there is no such user.
+	 *
+	 * @param userId the user's id, as the database spells it
+	 */
+	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
+
+	/**
+	 * Lists a user's tokens of this name, including expired ones. Password tokens without an attempt left are
+	 * not listed, and neither are outstanding ones beyond the ten newest.
+	 *
+	 * @param userId the user's id, as the database spells it
+	 * @returns the tokens, in order of expiry
+	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
+	 */
+	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
+
+	/**
+	 * Deletes a user's expired tokens and internal rows of this name. Does nothing if there is no such user.
+	 *
+	 * @param userId the user's id, as the database spells it
+	 */
+	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
+
+	/**
+	 * Does what `deleteExpiredUserTokens` does, for all users. Run it once a day, for example.
+	 *
+	 * @throws TypeError the store cannot do it. The default store cannot, because Lucia's adapters do not
+	 * list the keys of all users: it deletes expired rows at every eighth call of `issue()` or so
+	 */
+	readonly deleteExpiredTokens: () => Promise<void>;
+
+	/** @deprecated use `getAllUserTokens`; 1.x called it this */
+	readonly getUserTokens: (userId: string) => Promise<Token[]>;
+
+	/** @deprecated use `invalidate`; the documentation of 1.x once called it this */
+	readonly invalidateToken: (token: string | Token, ...args: Args) => Promise<void>;
+}
+
+/** What the two kinds of tokens do differently. */
+export interface Layout<Args extends readonly unknown[]> {
+	/** What the ids of all keys begin with. */
+	readonly prefix: string;
+	/** What the ids of one user's keys begin with, if methods take a user id with a token. */
+	readonly userPrefix?: (userId: string) => string;
+	/** Names the arguments that come after a token. */
+	readonly parse: (...args: Args) => { readonly userId?: unknown; readonly options?: unknown };
+}
+
+// A call that used a token so late may have missed the spent row of another one: a sweep deletes it an
+// hour after the expiry.
+const MAX_DELAY = INTERNAL_GRACE / 2;
+
+// For an unknown user, the error is the same as for a wrong token. It must not reveal who exists.
+const noneIfUnknown = (error: unknown): null => {
+	if (isTokenError(error, "INVALID_USER_ID")) return null;
+	throw error;
+};
+
+/** Where a handler finds the keys of users and tokens. */
+const finder = <Args extends readonly unknown[]>(
+	{ atRest, maxLength, storedLength }: Settings,
+	{ prefix: typePrefix, userPrefix, parse }: Layout<Args>,
+) => {
+	// Returns undefined for an id that no user with tokens can have. No token contains a space, so the id of
+	// an interval is not that of a spent row or an attempt.
+	const userScope = (userId: unknown): UserScope | undefined => {
+		if (!isStorable(userId)) return undefined;
+		const prefix = userPrefix?.(userId) ?? typePrefix;
+		const interval = `${INTERNAL}${userPrefix ? prefix : `${prefix} ${userId}.`} `;
+		return prefix.length + storedLength <= MAX_KEY_ID_LENGTH
+			? { prefix, userId, interval }
+			: undefined;
+	};
+
+	const knownUserScope = (userId: unknown): UserScope => {
+		const scope = userScope(userId);
+		if (!scope) throw new LuciaTokenError("INVALID_USER_ID");
+		return scope;
+	};
+
+	// The id of a token's key, or undefined for a value that cannot be a token.
+	const keyId = async (value: unknown, { prefix }: Scope, boundTo: unknown) =>
+		isTokenValue(value, maxLength(prefix)) && (boundTo === undefined || isText(boundTo))
+			? await atRest.keyId(value, prefix, boundTo)
+			: undefined;
+
+	return {
+		userScope,
+		knownUserScope,
+		keyId,
+
+		/** Where to look for a token, and the text that it must be bound to. */
+		locate(args: Args): { scope: Scope | undefined; boundTo: unknown } {
+			const { userId, options } = parse(...args);
+			const { boundTo } = bindingOptions(options);
+			return { scope: userPrefix ? userScope(userId) : { prefix: typePrefix }, boundTo };
+		},
+	};
+};
+
+/** Makes the handlers of `idToken()` and `passwordToken()`. */
+export const tokenHandler = <Args extends readonly unknown[]>(
+	store: KeyStore,
+	settings: Settings,
+	layout: Layout<Args>,
+): TokenHandler<Args> => {
+	const { maxAttempts } = settings;
+	const attempts = maxAttempts < Infinity ? attemptLimit(store, maxAttempts) : null;
+	const find = finder(settings, layout);
+
+	const open = async (operation: "get" | "consume", token: unknown, args: Args): Promise<Token> => {
+		// Read before the query, so that a slow database does not make a token expire.
+		const at = now();
+		const { scope, boundTo } = find.locate(args);
+		const value = tokenValue(token);
+		const id = scope && (await find.keyId(value, scope, boundTo));
+		if (!scope || id === undefined) throw new LuciaTokenError("INVALID_TOKEN");
+		if (attempts) await refuseTransaction(store, "maxAttempts");
+		const key = await (attempts
+			? attempts.guess(scope as UserScope, id, operation, at).catch(noneIfUnknown)
+			: store[operation](id, scope.userId));
+		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
+		if (isExpired(key.expires, at) || isExpired(key.expires + MAX_DELAY, now())) {
+			throw new LuciaTokenError("EXPIRED_TOKEN");
+		}
+		return toToken(key, value as string, at);
+	};
+
+	const invalidate = async (token: unknown, ...args: Args): Promise<void> => {
+		const { scope, boundTo } = find.locate(args);
+		if (!scope) return;
+		// A `Token` knows its key. A string is a value, or the digest that a listed hashed token shows in
+		// place of its value.
+		const id =
+			tokenKeyId(token) ??
+			(isDigest(token) ? scope.prefix + token : await find.keyId(token, scope, boundTo));
+		if (isStorable(id) && id.startsWith(scope.prefix)) await store.delete(id, scope.userId);
+	};
+
+	const getAllUserTokens = async (userId: unknown): Promise<Token[]> => {
+		const scope = find.knownUserScope(userId);
+		const at = now();
+		const keys = await (attempts?.getAll(scope, at) ??
+			store.getAllByUser(scope.userId, scope.prefix));
+		// Stores return keys in any order, and a list should not change from call to call.
+		return [...keys]
+			.sort(byExpiry)
+			.map((key) => toToken(key, key.id.slice(scope.prefix.length), at));
+	};
+
+	return {
+		...issuer(store, settings, find.knownUserScope),
+
+		validate: (token, ...args) => open("consume", token, args),
+		getToken: (token, ...args) => open("get", token, args),
+		invalidate,
+
+		invalidateAllUserTokens: async (userId) => {
+			const scope = find.userScope(userId);
+			if (scope) await store.deleteAllByUser(scope.userId, scope.prefix);
+		},
+
+		deleteExpiredUserTokens: async (userId) => {
+			const scope = find.userScope(userId);
+			if (scope) await store.deleteExpiredByUser(scope.userId, scope.prefix, now());
+		},
+
+		deleteExpiredTokens: async () => {
+			if (!store.deleteExpired) {
+				throw new TypeError("This store cannot delete the expired tokens of all users");
+			}
+			await store.deleteExpired(layout.prefix, now());
+		},
+
+		getAllUserTokens,
+		getUserTokens: getAllUserTokens,
+		invalidateToken: invalidate,
+	};
+};
