@@ -47,17 +47,19 @@ export function checkWhole(
  * token without a limit or a binding. Nor must `Object.prototype` set an option that the app did not.
  *
  * @param names the options that there are
+ * @param what what the object is called
  * @returns a copy without a prototype; an empty one for `undefined`
  * @throws TypeError `options` is not an object, or has an option that is unknown or inherited
  */
 export const ownOptions = <Name extends string>(
 	options: unknown,
 	names: readonly Name[],
+	what = "options",
 ): { readonly [Option in Name]?: unknown } => {
-	if (options !== undefined && (typeof options !== "object" || options === null)) {
-		throw new TypeError("options must be an object");
+	const given = options === undefined ? {} : options;
+	if (typeof given !== "object" || given === null || Array.isArray(given)) {
+		throw new TypeError(`${what} must be an object`);
 	}
-	const given = options ?? {};
 	for (const name of Reflect.ownKeys(given)) {
 		if (!(names as readonly unknown[]).includes(name)) {
 			throw new TypeError(`${String(name)} is not an option: the options are ${names.join(", ")}`);
@@ -65,8 +67,13 @@ export const ownOptions = <Name extends string>(
 	}
 	for (const name of names) {
 		if (name in given && !Object.hasOwn(given, name)) {
-			throw new TypeError(`${name} must be an own property of options, but it is inherited`);
+			throw new TypeError(`${name} must be an own property of ${what}, but it is inherited`);
 		}
 	}
-	return Object.assign(Object.create(null) as object, given);
+	// Not a spread, which leaves out properties that are not enumerable.
+	const own = Object.create(null) as { [Option in Name]?: unknown };
+	for (const name of names) {
+		if (name in given) own[name] = (given as Record<Name, unknown>)[name];
+	}
+	return own;
 };

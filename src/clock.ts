@@ -6,6 +6,12 @@
 export const now = (): number => Date.now();
 
 /**
+ * How far the clocks of an app's machines may differ, together with how far reads may lag behind, in
+ * milliseconds.
+ */
+export const MAX_SKEW = 3 * 60 * 1000;
+
+/**
  * Adds a duration to the current time.
  *
  * @param seconds a duration in seconds

@@ -1,5 +1,5 @@
 import { isExpired, now } from "./clock.js";
-import { isTokenError, LuciaTokenError } from "./error.js";
+import { LuciaTokenError } from "./error.js";
 import {
 	isDigest,
 	isStorable,
@@ -89,8 +89,9 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * Takes back a token that could not be delivered: deletes it, and ends the interval that it began, so
 	 * that its user can request another one at once.
 	 *
-	 * @param token what `issue()` of this handler returned; nothing else knows the interval
-	 * @throws TypeError the token is not what `issue()` of this handler returned
+	 * @param token what `issue()` of this handler returned. The interval of any other token goes on: only the
+	 * handler knows which one a token began
+	 * @throws TypeError the argument is not a `Token` of this name
 	 */
 	readonly withdraw: (token: Token) => Promise<void>;
 
@@ -102,8 +103,8 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
 
 	/**
-	 * Lists a user's tokens of this name, including expired ones. Password tokens without an attempt left are
-	 * not listed, and neither are outstanding ones beyond the ten newest.
+	 * Lists a user's tokens of this name, including expired ones. Of the outstanding password tokens, those
+	 * without an attempt left and those beyond the ten newest are not listed.
 	 *
 	 * @param userId the user's id, as the database spells it
 	 * @returns the tokens, in order of expiry
@@ -146,12 +147,6 @@ export interface Layout<Args extends readonly unknown[]> {
 // A call that used a token so late may have missed the spent row of another one: a sweep deletes it an
 // hour after the expiry.
 const MAX_DELAY = INTERNAL_GRACE / 2;
-
-// For an unknown user, the error is the same as for a wrong token. It must not reveal who exists.
-const noneIfUnknown = (error: unknown): null => {
-	if (isTokenError(error, "INVALID_USER_ID")) return null;
-	throw error;
-};
 
 /** Where a handler finds the keys of users and tokens. */
 const finder = <Args extends readonly unknown[]>(
@@ -214,8 +209,9 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 		if (!scope || id === undefined) throw new LuciaTokenError("INVALID_TOKEN");
 		if (attempts) await refuseTransaction(store, "maxAttempts");
 		const key = await (attempts
-			? attempts.guess(scope as UserScope, id, operation, at).catch(noneIfUnknown)
+			? attempts.guess(scope as UserScope, id, operation, at)
 			: store[operation](id, scope.userId));
+		// For an unknown user, the error is the same as for a wrong token. It must not reveal who exists.
 		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
 		if (isExpired(key.expires, at) || isExpired(key.expires + MAX_DELAY, now())) {
 			throw new LuciaTokenError("EXPIRED_TOKEN");

@@ -90,7 +90,8 @@ export interface KeyStore {
 
 	/**
 	 * Deletes a user's expired keys (`now > expires`). Also deletes internal keys, whose ids begin with `:`
-	 * and then `prefix`, an hour after they expire. Does nothing if there is no such user.
+	 * and then `prefix`, an hour after they expire. It may delete the user's internal keys of other names as
+	 * well, an hour after they expire. Does nothing if there is no such user.
 	 *
 	 * @param prefix what the ids begin with, byte for byte
 	 * @param now the current time in epoch milliseconds
@@ -108,7 +109,7 @@ export interface KeyStore {
 
 	/**
 	 * Takes the attempts of a guess: one of the guessed code, or, if that is not good, one of each of the
-	 * user's good codes. Good are the `MAX_CODES` newest outstanding codes that have an attempt left. The
+	 * user's good codes. Good are the ten newest outstanding codes, less those that have no attempt left. The
 	 * guessed code may also have expired. It saves a list, and a statement for each code. Leave it out if your
 	 * store needs more than one statement for it.
 	 *
@@ -126,7 +127,8 @@ export interface KeyStore {
 	 * code, the caller deletes the attempt. Leave it out if your store needs as many statements as for
 	 * `consume` and `delete`.
 	 *
-	 * @param key the code as the caller read it; a key with another expiry counts as missing
+	 * @param key the code as the caller has just read it. If the store can tell, a key of another user or
+	 * expiry counts as missing
 	 * @param attemptId the id of the attempt, which the caller has just taken. Delete the code first
 	 * @returns the code, even if the attempt could not be deleted; `null` if there is none or another call
 	 * got it

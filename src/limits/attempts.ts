@@ -1,4 +1,4 @@
-import { isExpired } from "../clock.js";
+import { isExpired, MAX_SKEW } from "../clock.js";
 import { isTokenError } from "../error.js";
 import { attemptPrefix, EXPIRY_LENGTH, type UserScope } from "../key-id.js";
 import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
@@ -64,8 +64,12 @@ const takeFirst = async (
 	return undefined;
 };
 
-/** What `takeAttempts` of a store does, with a list and an insert for each code. */
-export const takeOneByOne = async (store: KeyStore, guess: Guess): Promise<StoredKey[]> => {
+const noneIfUnknown = (error: unknown): [] => {
+	if (isTokenError(error, "INVALID_USER_ID")) return [];
+	throw error;
+};
+
+const takeEach = async (store: KeyStore, guess: Guess): Promise<StoredKey[]> => {
 	const { id, userId, prefix } = guess;
 	const keys = await store.getAllByUser(userId, prefix, INTERNAL + prefix);
 	const good = goodCodes(keys, guess);
@@ -77,6 +81,10 @@ export const takeOneByOne = async (store: KeyStore, guess: Guess): Promise<Store
 	}
 	return taken;
 };
+
+/** What `takeAttempts` of a store does, with a list and an insert for each code. */
+export const takeOneByOne = (store: KeyStore, guess: Guess): Promise<StoredKey[]> =>
+	takeEach(store, guess).catch(noneIfUnknown);
 
 /**
  * Limits the wrong guesses at a user's codes (ASVS 5.0 6.6.3): a code validates unless `max` wrong codes
@@ -104,8 +112,7 @@ export const attemptLimit = (store: KeyStore, max: number) => ({
 	 * Reads or consumes a code that has an attempt left. A wrong code takes an attempt of each good one.
 	 *
 	 * @param now the current time in epoch milliseconds
-	 * @returns the code, expired or not; `null` if it is wrong or has no attempt left
-	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
+	 * @returns the code, expired or not; `null` if it is wrong, has no attempt left, or has no such user
 	 */
 	async guess(
 		{ userId, prefix }: UserScope,
@@ -113,7 +120,8 @@ export const attemptLimit = (store: KeyStore, max: number) => ({
 		operation: "get" | "consume",
 		now: number,
 	): Promise<StoredKey | null> {
-		const guess = { userId, prefix, id, maxAttempts: max, now };
+		// A code that has expired here may be outstanding on a machine whose clock is behind.
+		const guess = { userId, prefix, id, maxAttempts: max, now: now - MAX_SKEW };
 		const taken = await (store.takeAttempts?.(guess) ?? takeOneByOne(store, guess));
 		const attempt = taken.find((key) => key.id.startsWith(`${INTERNAL}${id} `));
 		if (!attempt) return null;

@@ -1,32 +1,38 @@
-import { isExpired, now, secondsFromNow } from "../clock.js";
+import { isExpired, MAX_SKEW, now, secondsFromNow } from "../clock.js";
 import { isTokenError, LuciaTokenError } from "../error.js";
 import { EXPIRY_LENGTH, MAX_KEY_ID_LENGTH, type UserScope } from "../key-id.js";
-import type { KeyStore } from "../key-store.js";
+import { INTERNAL_GRACE, type KeyStore } from "../key-store.js";
 
 /** The number of characters in this key's id besides the prefix of tokens, for the shortest user id. */
 export const INTERVAL_ROOM = ": u. unused ".length + EXPIRY_LENGTH;
 
-// How long a call may take from its list to its last insert, together with how far a list may lag behind.
-const MAX_LAG = 5 * 60 * 1000;
+// How long a call may take from its list to its last insert.
+const MAX_STALL = 2 * 60 * 1000;
 
-// How long after its end an interval alone names the next one. A sweep deletes it much later, so calls
-// that read it shortly before and shortly after this moment still find it.
-const NAMED_ALONE = 2 * MAX_LAG;
+// Calls that may start an interval at the same time are less than a period apart.
+const PERIOD = MAX_STALL + MAX_SKEW;
+
+// How long after its end an interval names the next one: alone, and at all. A sweep deletes it much later,
+// so a call on either side of these moments still finds it.
+const NAMES_ALONE = 2 * PERIOD;
+const NAMES = INTERNAL_GRACE / 2;
 
 /**
  * The ids of the interval that comes after the last one. The final id is the interval's own. Calls that may
  * start an interval at the same time share an id, so only one of them gets all of its ids.
  *
- * An interval is named after the end of the one before it. A call that does not see the one before, because
- * there is none or because a sweep deleted it, names its period, and takes that period and the one before.
+ * An interval is named after the end of the one before it. Long after that end, or if there is none before
+ * it, an interval is named after its period. A call then also takes that period and the one before, because
+ * a sweep may have deleted what another call still sees.
  */
 const nextIds = (prefix: string, last: number | undefined, at: number): string[] => {
-	if (last !== undefined && !isExpired(last + NAMED_ALONE, at)) return [`${prefix}after ${last}`];
-	const period = Math.floor(at / MAX_LAG);
+	const isWithin = (time: number) => last !== undefined && !isExpired(last + time, at);
+	if (isWithin(NAMES_ALONE)) return [`${prefix}after ${last}`];
+	const period = Math.floor(at / PERIOD);
 	return [
 		`${prefix}in ${period - 1}`,
 		`${prefix}in ${period}`,
-		last === undefined ? `${prefix}first ${period}` : `${prefix}after ${last}`,
+		isWithin(NAMES) ? `${prefix}after ${last}` : `${prefix}first ${period}`,
 	];
 };
 
@@ -80,7 +86,7 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 			}
 		}
 		const begun = now();
-		if (!isExpired(expires, begun) && begun - at <= MAX_LAG) return expires;
+		if (!isExpired(expires, begun) && begun - at <= MAX_STALL) return expires;
 		// The interval is over, or another call may have begun one that this call did not see.
 		await end(scope, expires);
 		throw tooSoon(length);

@@ -1,9 +1,6 @@
-import { secondsFromNow } from "../clock.js";
+import { MAX_SKEW, secondsFromNow } from "../clock.js";
 import type { UserScope } from "../key-id.js";
 import type { KeyStore, StoredKey } from "../key-store.js";
-
-// How far the clocks of an app's machines may differ, in seconds.
-const CLOCK_SKEW = 60;
 
 /** Sorts keys by expiry, the earliest first. */
 export const byExpiry = (a: StoredKey, b: StoredKey): number =>
@@ -30,7 +27,7 @@ export const tokenLimit = (store: KeyStore, max: number) => ({
 		insert: (expires: number) => Promise<Result>,
 	): Promise<Result> {
 		// A token that expires later than this was issued under a longer `expiresIn`. It counts as the oldest.
-		const latest = secondsFromNow(expiresIn + CLOCK_SKEW);
+		const latest = secondsFromNow(expiresIn) + MAX_SKEW;
 		// The new token expires last, even if another token is of the same millisecond or from a machine whose
 		// clock is ahead.
 		const after = (expires: number, key: StoredKey) =>

@@ -1,5 +1,5 @@
 import { ownOptions } from "../check.js";
-import { isTokenError, LuciaTokenError } from "../error.js";
+import { LuciaTokenError } from "../error.js";
 import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
 import { takeOneByOne } from "../limits/attempts.js";
 import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
@@ -330,10 +330,7 @@ const takeAttempts = async (
 		// index, and locks the rows of other users, too, so guesses deadlock. One by one, only inserts lock.
 		if (!isRolledBack(error) && !isErrno(error, DUPLICATE, PARSE_ERROR)) throw error;
 	}
-	return takeOneByOne(store, guess).catch((error: unknown) => {
-		if (isTokenError(error, "INVALID_USER_ID")) return [];
-		throw error;
-	});
+	return takeOneByOne(store, guess);
 };
 
 /**

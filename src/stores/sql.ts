@@ -39,7 +39,7 @@ const NAME = /^[\p{L}\p{N}_$-]+(\.[\p{L}\p{N}_$-]+)?$/u;
  */
 export const toTableNames = (tables: Tables | undefined, quote: '"' | "`"): TableNames => {
 	if (tables === undefined) return LUCIA;
-	const given = ownOptions(tables, ["user", "key"]);
+	const given = ownOptions(tables, ["user", "key"], "tables");
 	const quoted = (table: keyof Tables): string => {
 		const { [table]: name } = given;
 		check(
@@ -54,11 +54,11 @@ export const toTableNames = (tables: Tables | undefined, quote: '"' | "`"): Tabl
 	return { user: quoted("user"), key: quoted("key"), hasLogins: false };
 };
 
-const MAX_RETRIES = 5;
+const MAX_RETRIES = 10;
 
 /**
- * Runs a statement. If the database rolls it back to let another one proceed, runs it again, up to five
- * times.
+ * Runs a statement. If the database rolls it back to let another one proceed, runs it again after a random
+ * pause, up to ten times.
  *
  * @param isRolledBack whether an error says that the database rolled the statement back
  * @param isAborted whether an error says that an earlier statement failed in the same transaction. The
@@ -77,6 +77,7 @@ export const retry = async <Result>(
 			if (retries > 0 && isAborted(error)) throw first;
 			if (retries === MAX_RETRIES || !isRolledBack(error)) throw error;
 			first ??= error;
+			await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 ** retries));
 		}
 	}
 };

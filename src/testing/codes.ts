@@ -1,4 +1,3 @@
-import { isTokenError } from "../error.js";
 import { attemptPrefix } from "../key-id.js";
 import { type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
 import { takeOneByOne } from "../limits/attempts.js";
@@ -29,11 +28,7 @@ const take = async (
 	maxAttempts = MAX_ATTEMPTS,
 ): Promise<readonly StoredKey[]> => {
 	const guess = { userId, prefix, id, maxAttempts, now: NOW };
-	if (store.takeAttempts) return store.takeAttempts(guess);
-	return takeOneByOne(store, guess).catch((error: unknown) => {
-		if (isTokenError(error, "INVALID_USER_ID")) return [];
-		throw error;
-	});
+	return store.takeAttempts?.(guess) ?? takeOneByOne(store, guess);
 };
 
 const attempt = (code: StoredKey | undefined, number: number): StoredKey => {
