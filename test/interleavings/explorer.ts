@@ -14,10 +14,17 @@ export interface Scenario {
 	readonly operations: Readonly<Record<string, Operation>>;
 	/** They run one after the other when all others have ended. */
 	readonly afterwards?: Readonly<Record<string, Operation>>;
-	/** How many calls of the database may fail, before or after they take effect, or end their process. */
+	/**
+	 * How many calls of the database may fail or end their process. If such a call is a write, it takes effect
+	 * at any moment from then on, or never.
+	 */
 	readonly faults?: number;
+	/** How old a state of the rows reads may see, in milliseconds, as on a replica that lags behind. */
+	readonly lag?: number;
 	/** How many milliseconds may pass at any moment, each once. */
 	readonly ticks?: readonly number[];
+	/** How many milliseconds an operation's clock is ahead, by its name. */
+	readonly clocks?: Readonly<Record<string, number>>;
 	/** Changes what the database does, to see the protocol break. */
 	readonly database?: Execute;
 	/** Called at each end. @throws Error the end is not as promised */
@@ -86,6 +93,7 @@ interface Call {
 	readonly number: number;
 	readonly name: string;
 	readonly args: readonly unknown[];
+	readonly text: string;
 }
 
 /** The answer to one call of an operation, and when it came. */
@@ -95,12 +103,15 @@ interface Seen {
 	readonly now: number;
 }
 
-/** The state of an operation after the answers it has seen. */
-interface Step {
-	readonly number: number;
+interface Beginning {
 	readonly operation: number;
 	readonly start: number;
 	readonly history: readonly Seen[];
+}
+
+/** The state of an operation after the answers it has seen. */
+interface Step extends Beginning {
+	readonly number: number;
 	readonly outcome?: string;
 	/** The calls of the database that wait for their answers. */
 	readonly pending: readonly Call[];
@@ -125,6 +136,7 @@ const replay = async (
 							number: calls.length,
 							name,
 							args,
+							text: `${name} ${JSON.stringify(args[0])}`,
 							settle: (answer) =>
 								"error" in answer ? reject(new Error(answer.error)) : resolve(answer.value),
 						});
@@ -156,8 +168,18 @@ interface Progress {
 	readonly crashed?: true;
 }
 
+/** A state of the rows that was current until some moment. */
+interface Earlier {
+	readonly rows: Rows;
+	readonly until: number;
+}
+
 interface State {
 	readonly rows: Rows;
+	/** What lagging reads may see besides. */
+	readonly earlier: readonly Earlier[];
+	/** The writes that failed and may still take effect. */
+	readonly late: readonly Write[];
 	readonly now: number;
 	readonly faults: number;
 	readonly ticks: readonly number[];
@@ -166,12 +188,29 @@ interface State {
 	readonly path: Path | null;
 }
 
+type Write = readonly [name: string, args: readonly unknown[], by: string];
+
 interface Path {
 	readonly call: string;
 	readonly before: Path | null;
 }
 
 const toText = (path: Path | null): string => (path ? `${toText(path.before)}\n${path.call}` : "");
+
+const texts = new WeakMap<Rows, string>();
+
+const rowsText = (rows: Rows): string => {
+	const known = texts.get(rows);
+	if (known !== undefined) return known;
+	const ids = rows.map(({ id, expires, by }) => `${id} ${expires} ${by}`);
+	const text = ids.sort().join("\n");
+	texts.set(rows, text);
+	return text;
+};
+
+const distinct = <Value>(values: readonly Value[], text: (value: Value) => string): Value[] => [
+	...new Map(values.map((value) => [text(value), value])).values(),
+];
 
 export interface Exploration {
 	readonly states: number;
@@ -190,28 +229,34 @@ export interface Exploration {
 export const explore = async (scenario: Scenario): Promise<Exploration> => {
 	const operations = Object.entries({ ...scenario.operations, ...scenario.afterwards });
 	const concurrent = Object.keys(scenario.operations).length;
+	const names = operations.map(([name]) => name);
 	const run = scenario.database ?? execute(scenario.users);
 
 	const steps = new Map<string, Step>();
-	const reach = async (
-		operation: number,
-		start: number,
-		history: readonly Seen[],
-	): Promise<Step> => {
-		const key = JSON.stringify([operation, start, history]);
+	const reach = async (key: string, from: Beginning): Promise<Step> => {
 		const known = steps.get(key);
 		if (known) return known;
-		const [, call] = operations[operation] as [string, Operation];
-		const reached = await replay(call, start, history);
-		const step = { number: steps.size, operation, start, history, ...reached };
+		const [, call] = operations[from.operation] as [string, Operation];
+		const reached = await replay(call, from.start, from.history);
+		const step = { number: steps.size, ...from, ...reached };
 		steps.set(key, step);
 		return step;
 	};
+	const begin = (operation: number, start: number): Promise<Step> =>
+		reach(`${operation} at ${start}`, { operation, start, history: [] });
+	const see = ({ number, operation, start, history }: Step, answer: Seen): Promise<Step> =>
+		reach(`${number}: ${JSON.stringify(answer)}`, {
+			operation,
+			start,
+			history: [...history, answer],
+		});
 
 	const seen = new Set<string>();
-	const isNew = ({ rows, now, faults, ticks, progress }: State): boolean => {
+	const isNew = ({ rows, earlier, late, now, faults, ticks, progress }: State): boolean => {
 		const key = JSON.stringify([
-			rows.map(({ id, expires, by }) => `${id} ${expires} ${by}`).sort(),
+			rowsText(rows),
+			earlier.map(({ rows, until }) => `${until} ${rowsText(rows)}`).sort(),
+			late.map((write) => JSON.stringify(write)).sort(),
 			progress.map(({ step, before, crashed }) => [step.number, before, crashed]),
 			[now, faults, ...ticks],
 		]);
@@ -235,55 +280,85 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 		}
 	};
 
-	// The states that one call leads to from here.
-	const next = async (state: State): Promise<State[]> => {
+	const { lag = -1 } = scenario;
+	const recent = (earlier: readonly Earlier[], now: number): Earlier[] =>
+		earlier.filter(({ until }) => now - until <= lag);
+
+	const write = ({ earlier, rows, now }: State, after: Rows): Pick<State, "rows" | "earlier"> => {
+		const seen = recent([...earlier, { rows, until: now }], now);
+		return { rows: after, earlier: distinct(seen, ({ rows }) => rowsText(rows)) };
+	};
+
+	// What may happen without an operation.
+	const pass = (state: State): State[] => {
+		const { now, earlier, ticks, late, path } = state;
+		const ticked = ticks.map((tick, at) => ({
+			...state,
+			now: now + tick,
+			earlier: recent(earlier, now + tick),
+			ticks: ticks.filter((_, other) => other !== at),
+			path: { call: `${tick} ms pass`, before: path },
+		}));
+		const landed = late.map((lands, at) => ({
+			...state,
+			...write(state, run(state.rows, ...lands)[1]),
+			late: late.filter((_, other) => other !== at),
+			path: { call: `late: ${JSON.stringify(lands)}`, before: path },
+		}));
+		return [...ticked, ...landed];
+	};
+
+	// The answers that a call may get, each with the rows after it.
+	const answersTo = ({ rows, earlier }: State, ...call: Write): [Answer, Rows][] => {
+		if (isWrite(call) || earlier.length === 0) return [run(rows, ...call)];
+		const answers = [{ rows }, ...earlier].map((seen) => run(seen.rows, ...call)[0]);
+		return distinct(answers, JSON.stringify).map((answer) => [answer, rows]);
+	};
+
+	// The states that one call of an operation leads to.
+	const proceed = async (state: State, index: number): Promise<State[]> => {
 		const states: State[] = [];
-		for (const [at, tick] of state.ticks.entries()) {
+		const [by, clock] = [names[index] as string, scenario.clocks?.[names[index] as string] ?? 0];
+		const { step: stood, before: begun } = state.progress[index] as Progress;
+		const before = begun ?? state.progress.flatMap((other, at) => (hasEnded(other) ? [at] : []));
+		const step = begun ? stood : await begin(index, state.now + clock);
+		const go = (call: string, progress: Partial<Progress>, change: Partial<State> = {}) => {
+			const changed = { step, before, ...progress };
 			states.push({
 				...state,
-				now: state.now + tick,
-				ticks: state.ticks.filter((_, other) => other !== at),
-				path: { call: `${tick} ms pass`, before: state.path },
+				...change,
+				progress: state.progress.map((other, at) => (at === index ? changed : other)),
+				path: { call: `${by}: ${call}`, before: state.path },
 			});
-		}
-
-		const waiting = state.progress.filter((progress) => !hasEnded(progress));
-		const [first] = waiting.map(({ step }) => step.operation);
-		for (const { step: stood, before } of waiting) {
-			const index = stood.operation;
-			// What runs afterwards runs one after the other.
-			if (index >= concurrent && index !== first) continue;
-			const ended = operations
-				.map((_, other) => other)
-				.filter((other) => hasEnded(state.progress[other] as Progress));
-			// An operation that has not begun yet begins with its first call.
-			const step = before ? stood : await reach(index, state.now, []);
-			for (const { number, name, args } of step.pending) {
-				const by = String(operations[index]?.[0]);
-				const what = `${by}: ${name} ${JSON.stringify(args[0])}`;
-				const go = (call: string, progress: Partial<Progress>, change: Partial<State> = {}) => {
-					const changed = { step, before: before ?? ended, ...progress };
-					states.push({
-						...state,
-						...change,
-						progress: state.progress.map((other, at) => (at === index ? changed : other)),
-						path: { call, before: state.path },
-					});
-				};
-				const see = (answer: Answer): Promise<Step> =>
-					reach(index, step.start, [...step.history, { call: number, answer, now: state.now }]);
-
-				const [answer, rows] = run(state.rows, name, args, by);
-				go(what, { step: await see(answer) }, { rows });
-				if (index >= concurrent || state.faults === (scenario.faults ?? 0)) continue;
-				const faults = state.faults + 1;
-				const failed = await see({ error: "fault" });
-				go(`${what}, which fails`, { step: failed }, { faults });
-				go(`${what}, whose answer is lost`, { step: failed }, { faults, rows });
-				go(`${what}, before which it crashes`, { crashed: true }, { faults });
-				go(`${what}, after which it crashes`, { crashed: true }, { faults, rows });
+		};
+		// It reads its clock when it begins, and may stall before its first call.
+		if (!begun && state.ticks.length > 0) go("begins", {});
+		for (const { number, name, args, text } of step.pending) {
+			const now = state.now + clock;
+			for (const [answer, rows] of answersTo(state, name, args, by)) {
+				const answered = await see(step, { call: number, answer, now });
+				go(text, { step: answered }, rows === state.rows ? {} : write(state, rows));
 			}
+			if (index >= concurrent || state.faults === (scenario.faults ?? 0)) continue;
+			const call: Write = [name, args, by];
+			const late = isWrite(call) ? [...state.late, call] : state.late;
+			const change = { faults: state.faults + 1, late };
+			const failed = await see(step, { call: number, answer: { error: "fault" }, now });
+			go(`${text}, which fails`, { step: failed }, change);
+			go(`${text}, at which it crashes`, { crashed: true }, change);
 		}
+		return states;
+	};
+
+	const next = async (state: State): Promise<State[]> => {
+		const waiting = state.progress.flatMap((progress, index) =>
+			hasEnded(progress) ? [] : [index],
+		);
+		// What runs afterwards runs one after the other.
+		const ready = waiting.filter((index) => index < concurrent || index === waiting[0]);
+		const states = pass(state);
+		// One after the other, because they share the clock.
+		for (const index of ready) states.push(...(await proceed(state, index)));
 		return states;
 	};
 
@@ -291,11 +366,13 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 	const stack: State[] = [
 		{
 			rows: scenario.rows,
+			earlier: [],
+			late: [],
 			now: scenario.now,
 			faults: 0,
 			ticks: scenario.ticks ?? [],
 			progress: await Promise.all(
-				operations.map(async (_, index) => ({ step: await reach(index, scenario.now, []) })),
+				operations.map(async (_, index) => ({ step: await begin(index, scenario.now) })),
 			),
 			path: null,
 		},
@@ -311,6 +388,8 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 	}
 	return { states: seen.size, ends };
 };
+
+const isWrite = ([name]: Write): boolean => !name.startsWith("get");
 
 const hasEnded = ({ step, crashed }: Progress): boolean =>
 	crashed === true || step.outcome !== undefined;
