@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { type KeyStore, LuciaTokenError } from "../src/index.js";
 import { betterSqlite3 } from "../src/stores/better-sqlite3.js";
-import { luciaStore } from "../src/stores/lucia.js";
+import { toKeyStore } from "../src/stores/lucia.js";
+import type { Guess } from "../src/key-store.js";
+import { takeOneByOne } from "../src/limits/attempts.js";
 import { keyStoreCases, type KeyStoreHarness } from "../src/testing.js";
+import { casesOf } from "./support/database.js";
 import { openSqlite, type Sqlite } from "./support/sqlite.js";
 
 type Change = (store: KeyStore) => Partial<KeyStore>;
@@ -39,17 +42,30 @@ describe("the exported cases pass", () => {
 		run(
 			open((sqlite) => {
 				const store = native(sqlite);
+				delete store.takeAttempts;
 				delete store.consumeAndDelete;
 				delete store.deleteExpired;
+				delete store.isInTransaction;
 				return store;
 			}),
 		),
 	);
 
-	test.each(keyStoreCases)("default store: $name", ({ run }) =>
-		run(open(({ auth }) => luciaStore(auth))),
+	test.each(casesOf("default"))("default store: $name", ({ run }) =>
+		run(open(({ auth }) => toKeyStore(auth))),
 	);
 });
+
+const GUESSES: readonly (readonly [string, (guess: Guess) => Partial<Guess>])[] = [
+	["takes an attempt of every code", () => ({ id: "wrong" })],
+	["takes one attempt too many", ({ maxAttempts }) => ({ maxAttempts: maxAttempts + 1 })],
+	["takes attempts of expired codes", ({ now }) => ({ now: now - 1 })],
+	["takes attempts of codes that expire now", ({ now }) => ({ now: now + 1 })],
+	["ignores the case of a prefix", ({ prefix }) => ({ prefix: prefix.toLowerCase() })],
+	["ignores the case of an id", ({ id }) => ({ id: id.toLowerCase() })],
+	["pads prefixes", ({ prefix }) => ({ prefix: prefix.trimEnd() })],
+	["takes attempts of all prefixes", () => ({ prefix: "a" })],
+];
 
 describe("the exported cases fail a store that", () => {
 	const defects: readonly (readonly [string, Change])[] = [
@@ -64,6 +80,33 @@ describe("the exported cases fail a store that", () => {
 			}),
 		],
 		["keeps the other key", (store) => ({ consumeAndDelete: ({ id }) => store.consume(id) })],
+		[
+			"deletes any other key",
+			(store) => ({
+				consumeAndDelete: async ({ id, userId }, otherId) => {
+					const key = await store.consume(id, userId);
+					await store.delete(otherId);
+					return key;
+				},
+			}),
+		],
+		[
+			"consumes a code that was replaced",
+			(store) => ({
+				consumeAndDelete: async ({ id, userId }, otherId) => {
+					const key = await store.consume(id, userId);
+					await store.delete(otherId, userId);
+					return key;
+				},
+			}),
+		],
+		["takes attempts of no code", () => ({ takeAttempts: async () => [] })],
+		...GUESSES.map(([name, change]): readonly [string, Change] => [
+			name,
+			(store) => ({
+				takeAttempts: (guess) => takeOneByOne(store, { ...guess, ...change(guess) }),
+			}),
+		]),
 		["consumes without deleting", (store) => ({ consume: (id, user) => store.get(id, user) })],
 		["ignores the user", (store) => ({ consume: (id) => store.consume(id) })],
 		["ignores case", (store) => ({ get: (id) => store.get(id.toLowerCase()) })],

@@ -1,49 +1,96 @@
+import mysqlWithCallbacks from "mysql2";
 import { describe, expect, test } from "vitest";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { d1 } from "../../src/stores/d1.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
-import type { Tables } from "../../src/stores/tables.js";
+import type { Tables } from "../../src/stores/sql.js";
 
 const WRONG: readonly unknown[] = [undefined, null, "postgres://localhost", 1, {}, { query: 1 }];
 
+const SHOULD_BE = {
+	pg: "pool must be a Pool or Client of pg, not ",
+	mysql2: "pool must be a pool or connection of mysql2/promise, not ",
+	betterSqlite3:
+		"db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite, not ",
+	d1: "db must be a D1 database, not ",
+} as const;
+
+const MAKE: Readonly<Record<keyof typeof SHOULD_BE, (value: never, options?: never) => unknown>> = {
+	pg,
+	mysql2,
+	betterSqlite3,
+	d1,
+};
+
+const method = () => Promise.reject(new Error("asked"));
+
+// What a store is likely to be passed in place of its driver, and what the message says of it.
+const OTHERS: readonly (readonly [keyof typeof SHOULD_BE, value: unknown, string])[] = [
+	["pg", { waitReady: Promise.resolve(), query: method }, "a PGlite: wrap it"],
+	["pg", { createQueryRunner: method, query: method }, "a DataSource of TypeORM: pass a Pool"],
+	["pg", Object.assign(() => method(), { raw: method }), "a Knex: pass a Pool"],
+	[
+		"pg",
+		{ getConnection: method, query: method },
+		"one of MySQL or MariaDB: pass that to mysql2()",
+	],
+	["pg", () => method(), "a function without query(), such as the sql of postgres.js"],
+	["mysql2", { batch: method, execute: method }, "one of mariadb: create it with mysql2/promise"],
+	["mysql2", { transaction: method, execute: method }, "a client such as PlanetScale's"],
+	["mysql2", { query: method, connect: method }, "one without execute(), such as pg's"],
+	["betterSqlite3", { prepare: method, batch: method }, "a D1 database, which is asynchronous"],
+	["betterSqlite3", { execute: method, batch: method }, "a client of @libsql/client"],
+	["d1", { prepare: method }, "one of a driver such as better-sqlite3"],
+	["d1", { execute: method, batch: method }, "a client of @libsql/client"],
+];
+
 describe("a native store rejects anything but its driver", () => {
 	test.each(WRONG)("%o", (value) => {
-		expect(() => pg(value as never)).toThrow(new TypeError("pool must be a Pool of pg"));
-		expect(() => mysql2(value as never)).toThrow(
-			new TypeError("pool must be a pool of mysql2/promise"),
-		);
-		expect(() => d1(value as never)).toThrow(new TypeError("db must be a D1 database"));
-		expect(() => betterSqlite3(value as never)).toThrow(
-			new TypeError("db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite"),
-		);
+		for (const name of ["pg", "mysql2", "betterSqlite3", "d1"] as const) {
+			const expected = expect(() => MAKE[name](value as never));
+			expected.toThrow(TypeError);
+			expected.toThrow(SHOULD_BE[name]);
+		}
+	});
+
+	test.each(OTHERS)("%s: %o is %s", (name, value, message) => {
+		const expected = expect(() => MAKE[name](value as never));
+		expected.toThrow(TypeError);
+		expected.toThrow(SHOULD_BE[name] + message);
+	});
+
+	test("mysql2: a pool with callbacks", () => {
+		const pool = mysqlWithCallbacks.createPool({});
+		expect(() => mysql2(pool as never)).toThrow("one with callbacks: pass pool.promise()");
+		mysql2(pool.promise());
+		pool.end();
 	});
 });
 
-const STORES: readonly (readonly [string, (tables: Tables) => unknown])[] = [
-	["betterSqlite3", (tables) => betterSqlite3({ prepare: () => ({}) as never }, { tables })],
-	["d1", (tables) => d1({ prepare: () => ({}) as never }, { tables })],
-	["mysql2", (tables) => mysql2({ execute: () => Promise.reject(new Error("asked")) }, { tables })],
-	["pg", (tables) => pg({ query: () => Promise.reject(new Error("asked")) }, { tables })],
+const STORES: readonly (readonly [string, (options: { readonly tables: Tables }) => unknown])[] = [
+	["betterSqlite3", (options) => betterSqlite3({ prepare: () => ({}) as never }, options)],
+	["d1", (options) => d1({ prepare: method, batch: method } as never, options)],
+	["mysql2", (options) => mysql2({ execute: method }, options)],
+	["pg", (options) => pg({ query: method }, options)],
 ];
 
-describe.each(STORES)("%s checks table names when it is created", (_name, create) => {
+describe.each(STORES)("%s checks its options when it is created", (_name, create) => {
 	test.each([
 		["auth_user", "auth_key"],
 		["user", "User-Token$"],
 		["auth.user", "auth.user_token"],
 		["Benutzer", "Schlüssel2"],
 	])("%s and %s are table names", (user, key) => {
-		create({ user, key });
+		create({ tables: { user, key } });
 	});
 
-	test.each([null, "users", 1, {}, { user: "users" }, { user: "users", key: 1 }])(
+	test.each(["users", 1, { user: "users" }, { user: "users", key: 1 }, null])(
 		"%o is not a pair of names",
 		(tables) => {
-			const option = typeof tables === "object" && tables?.user ? "key" : "user";
-			const expected = expect(() => create(tables as never));
+			const expected = expect(() => create({ tables: tables as never }));
 			expected.toThrow(TypeError);
-			expected.toThrow(`tables.${option} must be the name of a table`);
+			expected.toThrow(/^(tables\.(user|key) must be the name of a table|options must be)/);
 		},
 	);
 
@@ -51,10 +98,55 @@ describe.each(STORES)("%s checks table names when it is created", (_name, create
 		"%j is not a name",
 		(name) => {
 			for (const table of ["user", "key"]) {
-				const expected = expect(() => create({ user: "a", key: "a", [table]: name }));
+				const expected = expect(() => create({ tables: { user: "a", key: "a", [table]: name } }));
 				expected.toThrow(RangeError);
 				expected.toThrow(`tables.${table} must be the name of a table`);
 			}
 		},
+	);
+
+	test.each([
+		[{ table: { user: "a", key: "b" } }, "table"],
+		[{ tables: { user: "a", key: "b", session: "c" } }, "session"],
+		[Object.create({ tables: { user: "a", key: "b" } }), "tables"],
+	])("%o has an unknown or inherited option", (options, option) => {
+		const expected = expect(() => create(options as never));
+		expected.toThrow(TypeError);
+		expected.toThrow(option);
+	});
+
+	test.each([null, "tables", 1, []])("%o is not options", (options) => {
+		expect(() => create(options as never)).toThrow(TypeError);
+	});
+});
+
+describe("what answers unlike its driver is an error at the first call", () => {
+	test.each([undefined, {}, [undefined], [{}]])("mysql2: %o", async (answer) => {
+		const store = mysql2({ execute: () => Promise.resolve(answer as never) });
+		const message = "execute() must answer as that of mysql2/promise does";
+		await expect(store.get("n:a")).rejects.toThrow(message);
+		await expect(store.insert({ id: "n:a", userId: "u", expires: 1 })).rejects.toThrow(message);
+	});
+
+	test.each([undefined, {}, []])("pg: %o", async (answer) => {
+		const store = pg({ query: () => Promise.resolve(answer as never) });
+		await expect(store.get("n:a")).rejects.toThrow("query() must answer as that of pg does");
+	});
+});
+
+test.each([
+	[{ inTransaction: true }, true],
+	[{ inTransaction: false }, false],
+	[{ isTransaction: true }, true],
+	[{ isTransaction: false }, false],
+	[{}, false],
+])("a database of SQLite that has %o: %s", async (properties, expected) => {
+	const store = betterSqlite3({ prepare: () => ({}) as never, ...properties });
+	expect(await store.isInTransaction?.()).toBe(expected);
+});
+
+test("prepare must be a boolean", () => {
+	expect(() => pg({ query: method }, { prepare: "no" as never })).toThrow(
+		new TypeError("prepare must be a boolean"),
 	);
 });

@@ -1,12 +1,12 @@
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { mysql2, type Mysql2Pool } from "../../src/stores/mysql2.js";
-import { idToken } from "../../src/index.js";
+import { idToken, passwordToken } from "../../src/index.js";
 import { keyStoreCases } from "../../src/testing.js";
 import { openMysql } from "../support/databases.js";
 import { toHarness } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
 import { behavior, expectNumericExpiry } from "./behavior.js";
-import { matrix } from "./matrix.js";
+import { KINDS, matrix } from "./matrix.js";
 
 const url = inject("mysql");
 const LATER = 4_000_000_000_000;
@@ -39,10 +39,11 @@ describe.skipIf(url === "").each(["utf8mb4_unicode_ci", "utf8mb4_bin"])(
 	"MySQL or MariaDB, %s",
 	(collation) => {
 		for (const source of SOURCES) {
-			behavior(source, async () => {
+			const opened = async () => {
 				const db = await openMysql(url, { collation });
 				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
-			});
+			};
+			behavior(source, opened, KINDS[source]);
 		}
 	},
 );
@@ -58,6 +59,31 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		expect(await handler.getAllUserTokens("ü")).toHaveLength(1);
 		expect((await handler.validate("Token")).userId).toBe("ü");
 	});
+
+	test.each(SOURCES)(
+		"on a lenient server, a token whose expiry a DATETIME has lost is never valid: %s",
+		async (source) => {
+			const db = await open({}, { connectionLimit: 1 });
+			await db.sql("INSERT INTO auth_user (id) VALUES ('u')");
+			await db.sql("ALTER TABLE auth_key MODIFY expires DATETIME");
+			await db.sql("SET SESSION sql_mode = ''");
+			const links = idToken(db[source], "link", { expiresIn: 600 });
+			const codes = passwordToken(db[source], "code", { expiresIn: 600 });
+			const [link, code] = [await links.issue("u"), await codes.issue("u")];
+			expect(await db.sql("SELECT id FROM auth_key")).toHaveLength(2);
+			const clock = vi.spyOn(Date, "now");
+			onTestFinished(() => clock.mockRestore());
+			for (const years of [0, 5]) {
+				clock.mockReturnValue(link.expiresAt.getTime() + years * 365 * 24 * 60 * 60 * 1000);
+				for (const operation of ["getToken", "validate"] as const) {
+					await expect(links[operation](link)).rejects.toThrow(
+						/^The column expires must|INVALID_TOKEN/,
+					);
+					await expect(codes[operation](code, "u")).rejects.toThrow(Error);
+				}
+			}
+		},
+	);
 
 	test.each([
 		["as a string", { supportBigNumbers: true, bigNumberStrings: true }],
@@ -159,6 +185,51 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		expect(await store.consumeAndDelete?.(key, "n:other")).toBeNull();
 	});
 
+	test("an error reaches the caller of a guess on MySQL", async () => {
+		const store = mysql2({
+			execute: async (sql) => {
+				if (sql.includes("VERSION()")) return asMysql;
+				throw new Error("connection lost");
+			},
+		});
+		const guess = { userId: "u", prefix: "n:", id: "n:a", maxAttempts: 5, now: 0 };
+		await expect(store.takeAttempts?.(guess)).rejects.toThrow("connection lost");
+	});
+
+	test.each([
+		["was chosen to end a deadlock", 1213],
+		["wanted an attempt that another call took", 1062],
+		["the server is too old for", 1064],
+	])("a guess is made one by one if its statement %s", async (_what, errno) => {
+		const db = await open();
+		await db.sql("INSERT INTO auth_user (id) VALUES ('u')");
+		const failing = (errno: number) =>
+			mysql2({
+				execute: async (sql, values) => {
+					if (!sql.includes("WITH mine")) return db.pool.execute(sql, values);
+					throw Object.assign(new Error("failed"), { errno });
+				},
+			});
+		await failing(errno).insert(key);
+		const guess = { userId: "u", prefix: "n:", id: "n:wrong", maxAttempts: 1, now: 0 };
+		const attempt = { ...key, id: `:n:a ${LATER} 1` };
+		await expect(failing(1040).takeAttempts?.(guess)).rejects.toThrow("failed");
+		expect(await failing(errno).takeAttempts?.(guess)).toEqual([attempt]);
+		expect(await failing(errno).takeAttempts?.(guess)).toEqual([]);
+	});
+
+	test("only a connection in a transaction of the app's is in a transaction", async () => {
+		const db = await open();
+		const connection = await db.pool.getConnection();
+		expect(await mysql2(db.pool).isInTransaction?.()).toBe(false);
+		expect(await mysql2(connection).isInTransaction?.()).toBe(false);
+		await connection.beginTransaction();
+		expect(await mysql2(connection).isInTransaction?.()).toBe(true);
+		await connection.rollback();
+		expect(await mysql2(connection).isInTransaction?.()).toBe(false);
+		connection.release();
+	});
+
 	test("every case passes with the statements for MySQL", async () => {
 		const db = await open();
 		const store = mysql2({
@@ -253,7 +324,8 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 					if (sql.includes("VERSION()")) return version ?? db.pool.execute(sql, values);
 					const [plan] = await db.pool.execute(`EXPLAIN ${sql}`, values);
 					plans.push(plan as never);
-					return [[{ ...key, user_id: "u1", id: "n:1" }], []];
+					const isChange = /^(INSERT|DELETE)/.test(sql) && !sql.includes("RETURNING");
+					return [isChange ? { affectedRows: 1 } : [{ ...key, user_id: "u1", id: "n:1" }], []];
 				},
 			});
 		const store = explained(asMysql);
@@ -267,6 +339,10 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		await explained(null).consumeAndDelete?.({ ...key, id: "n:1", userId: "u1" }, "n:2");
 		const [both] = plans.splice(7).flat();
 		expect([both?.key, Number(both?.rows)]).toEqual(["PRIMARY", 2]);
+		const guess = { userId: "u1", prefix: "n:", id: "n:1", maxAttempts: 5, now: 0 };
+		await explained(null).takeAttempts?.(guess);
+		plans.push(plans.splice(7).flatMap((plan) => plan.filter(({ table }) => /^auth/.test(table))));
+		expect(plans.at(-1)?.length).toBeGreaterThanOrEqual(2);
 		for (const row of plans.flat()) {
 			// The row of the table that an INSERT writes to has no plan.
 			if (row.table === "auth_key" && row.rows === null) continue;

@@ -1,18 +1,24 @@
 import * as published from "published";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { idToken, type KeyStore, passwordToken, type StoredKey } from "../../src/index.js";
-import { type Database, toHarness, toOwnHarness, toStore } from "../support/database.js";
+import { casesOf, type Database, toHarness, toOwnHarness, toStore } from "../support/database.js";
 import { type OpenOptions, OWN_TABLES } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
-import { behavior, casesOf } from "./behavior.js";
+import { behavior } from "./behavior.js";
 
 const SOURCES = ["defaultSource", "nativeSource"] as const;
+
+export const KINDS = { defaultSource: "default", nativeSource: "native" } as const;
 
 const LATER = 4_000_000_000_000;
 
 // Every store in src/ has it.
 const consumeAndDelete = (store: KeyStore, key: StoredKey) =>
 	store.consumeAndDelete?.(key, "n:other") ?? Promise.reject(new Error("missing"));
+
+const takeAttempts = (store: KeyStore, { id, userId }: StoredKey) =>
+	store.takeAttempts?.({ id, userId, prefix: "n:", maxAttempts: 5, now: 0 }) ??
+	Promise.reject(new Error("missing"));
 
 const isMysql = (name: string): boolean => name.startsWith("MySQL");
 
@@ -24,10 +30,11 @@ export const matrix = (
 ): void => {
 	describe.skipIf(!isThere)(name, () => {
 		for (const source of SOURCES) {
-			behavior(source, async () => {
+			const opened = async () => {
 				const db = await open();
 				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
-			});
+			};
+			behavior(source, opened, KINDS[source]);
 		}
 
 		const openOwn = async () => {
@@ -35,7 +42,7 @@ export const matrix = (
 			const source = db.createStore(OWN_TABLES);
 			return { ...toOwnHarness(db, source), source, close: () => db.close() };
 		};
-		behavior("nativeSource on custom tables", openOwn, false);
+		behavior("nativeSource on custom tables", openOwn, "own tables");
 
 		test("custom tables can be named with their schema", async () => {
 			const db = await open();
@@ -43,7 +50,7 @@ export const matrix = (
 				const { user, key } = OWN_TABLES;
 				const store = db.createStore({ user: `${db.name}.${user}`, key: `${db.name}.${key}` });
 				const harness = toOwnHarness(db, store);
-				for (const { run } of casesOf(false)) await run(harness);
+				for (const { run } of casesOf("own tables")) await run(harness);
 				expect(await db.keys()).toEqual([]);
 			} finally {
 				await db.close();
@@ -56,6 +63,7 @@ export const matrix = (
 				db = await open();
 				await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
 			});
+			afterEach(() => db.sql("DELETE FROM auth_key"));
 			afterAll(() => db.close());
 
 			test("store the same rows, and each reads the other's keys", async () => {
@@ -98,7 +106,6 @@ export const matrix = (
 					expect(await db.nativeSource.consumeAndDelete?.(key, other)).toEqual(key);
 				}
 				expect(await db.keys()).toHaveLength(5);
-				await db.sql("DELETE FROM auth_key");
 			});
 
 			test("the native store runs one statement for each operation", async () => {
@@ -121,6 +128,7 @@ export const matrix = (
 				expect(await count(store.getAllByUser("nobody", "n:"))).toBe(1);
 				expect(await count(store.consume("n:none"))).toBe(1);
 				expect(await count(store.consume(key.id))).toBe(1);
+				expect(await count(takeAttempts(store, key))).toBe(1);
 				expect(await count(consumeAndDelete(store, key))).toBe(1);
 				expect(await count(store.delete(key.id))).toBe(1);
 				expect(await count(store.deleteAllByUser("u", "n:"))).toBe(1);
@@ -128,6 +136,26 @@ export const matrix = (
 				expect(
 					await count(store.deleteExpired?.("n:", 0) ?? Promise.reject(new Error("missing"))),
 				).toBe(1);
+			});
+
+			test("the native store runs one statement for a wrong code and two for a right one, however many are outstanding", async () => {
+				const links = idToken(db.nativeSource, "link", { expiresIn: 60 });
+				const codes = passwordToken(db.nativeSource, "code", { expiresIn: 60 });
+				const count = async <Result>(run: Promise<Result>, expected: number): Promise<Result> => {
+					const result = await run;
+					expect(db.statements.splice(0)).toHaveLength(expected);
+					return result;
+				};
+				await links.validate(await links.issue("u"));
+				for (let outstanding = 0; outstanding < 15; outstanding++) await codes.issue("u");
+				const tokens = await codes.getAllUserTokens("u");
+				expect(tokens).toHaveLength(10);
+				db.statements.length = 0;
+				const link = await count(links.issue("u"), 1);
+				await count(links.validate(link), 1);
+				const wrong = codes.validate("wrong", "u").catch(({ message }: Error) => message);
+				expect(await count(wrong, 1)).toBe("INVALID_TOKEN");
+				await count(codes.validate(`${tokens[5]}`, "u"), 2);
 			});
 		});
 
@@ -138,7 +166,7 @@ export const matrix = (
 				const key = { id: "n:a", userId: "u", expires: LATER };
 				await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
 				await db.sql("DROP TABLE auth_key");
-				const ofKey = [
+				const ofKey: (() => Promise<unknown>)[] = [
 					() => store.insert(key),
 					() => store.get(key.id),
 					() => store.consume(key.id),
@@ -152,6 +180,7 @@ export const matrix = (
 				];
 				// Where a list fails, adapter-mysql 1.1.1 leaves an unhandled rejection and never answers.
 				const hangs = isMysql(name) && source === "defaultSource";
+				if (source === "nativeSource") ofKey.push(() => takeAttempts(store, key));
 				for (const run of hangs ? ofKey : [...ofKey, ...ofUser]) {
 					await expect(run()).rejects.toThrow(/auth_key/);
 				}

@@ -1,10 +1,10 @@
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
-import { luciaStore } from "../../src/stores/lucia.js";
+import { toKeyStore } from "../../src/stores/lucia.js";
 import { pg, type PgOptions, type PgPool } from "../../src/stores/pg.js";
-import { toHarness, toOwnHarness } from "../support/database.js";
+import { casesOf, toHarness, toOwnHarness } from "../support/database.js";
 import { openPostgres, OWN_TABLES, postgres } from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
-import { casesOf, expectNumericExpiry } from "./behavior.js";
+import { expectNumericExpiry } from "./behavior.js";
 
 const url = inject("postgres");
 const LATER = 4_000_000_000_000;
@@ -20,6 +20,7 @@ const open: (...options: Rest) => ReturnType<typeof openPostgres> = async (...op
 
 describe.skipIf(url === "")("pg", () => {
 	const key = { id: "n:a", userId: "u", expires: LATER };
+	const guess = { id: "n:a", userId: "u", prefix: "n:", maxAttempts: 5, now: 0 };
 
 	test.each([
 		["a BigInt", BigInt],
@@ -42,6 +43,8 @@ describe.skipIf(url === "")("pg", () => {
 			await store.insert(key);
 			await store.get(key.id);
 			await store.consume(key.id);
+			await store.takeAttempts?.(guess);
+			await store.consumeAndDelete?.(key, "n:b");
 			await store.getAllByUser("u", "n:");
 			await store.deleteAllByUser("u", "n:");
 			await store.deleteExpiredByUser("u", "n:", 0);
@@ -51,19 +54,19 @@ describe.skipIf(url === "")("pg", () => {
 		expect(await prepared()).toEqual([]);
 		await useAll(db.pool);
 		await useAll(db.pool);
-		expect(await prepared()).toHaveLength(7);
+		expect(await prepared()).toHaveLength(9);
 		await useAll(db.pool, { tables: OWN_TABLES });
 		await useAll(db.pool);
-		expect(await prepared()).toHaveLength(14);
+		expect(await prepared()).toHaveLength(18);
 	});
 
 	test("every case passes without prepared statements", async () => {
 		const db = await open();
 		const { pool } = db;
 		const store = pg(pool, { prepare: false });
-		for (const { run } of casesOf(true)) await run(toHarness(db, store));
+		for (const { run } of casesOf("native")) await run(toHarness(db, store));
 		const ownStore = pg(pool, { prepare: false, tables: OWN_TABLES });
-		for (const { run } of casesOf(false)) await run(toOwnHarness(db, ownStore));
+		for (const { run } of casesOf("own tables")) await run(toOwnHarness(db, ownStore));
 	});
 
 	test("one of ten concurrent calls wins without errors when transactions are repeatable read by default", async () => {
@@ -135,6 +138,51 @@ describe.skipIf(url === "")("pg", () => {
 		await issued;
 	});
 
+	test("a user who is deleted during a guess has no codes, and any other error reaches the caller", async () => {
+		const failing = (code: string) =>
+			pg({ query: () => Promise.reject(Object.assign(new Error("failed"), { code })) });
+		expect(await failing("23503").takeAttempts?.(guess)).toEqual([]);
+		await expect(failing("53300").takeAttempts?.(guess)).rejects.toThrow("failed");
+	});
+
+	test("a guess that lost an attempt to another call asks for that code's alone again", async () => {
+		const row = (id: string, is_taken: boolean) => ({ id, user_id: "u", expires: 1, is_taken });
+		const answers = [
+			[row(":n:a 1 1", true), row(":n:b 1 1", false)],
+			[row(":n:b 1 3", false)],
+			[row(":n:b 1 2", true)],
+		];
+		const tried: unknown[] = [];
+		const store = pg({
+			query: async ({ values }) => {
+				tried.push(structuredClone(values.find(Array.isArray)));
+				return { rows: answers.shift() ?? [], rowCount: null };
+			},
+		});
+		const taken = await store.takeAttempts?.(guess);
+		expect(taken?.map(({ id }) => id)).toEqual([":n:a 1 1", ":n:b 1 2"]);
+		expect(tried).toEqual([[], [":n:a 1 ", ":n:b 1 1"], [":n:a 1 ", ":n:b 1 1", ":n:b 1 3"]]);
+	});
+
+	test("only a client in a transaction of the app's is in a transaction", async () => {
+		const db = await open();
+		const client = await db.pool.connect();
+		const wrapper: PgPool = { query: (query) => db.pool.query(query) };
+		const answersNothing: PgPool = { query: async () => ({ rows: [], rowCount: 0 }) };
+		for (const pool of [db.pool, client, wrapper, answersNothing]) {
+			expect(await pg(pool).isInTransaction?.()).toBe(false);
+		}
+		for (const isolation of ["READ COMMITTED", "SERIALIZABLE"]) {
+			await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+			expect(await pg(client).isInTransaction?.()).toBe(true);
+			await client.query("SELECT 1");
+			expect(await pg(client).isInTransaction?.()).toBe(true);
+			await client.query("ROLLBACK");
+			expect(await pg(client).isInTransaction?.()).toBe(false);
+		}
+		client.release();
+	});
+
 	test("comparisons are exact on a column whose collation ignores case", async () => {
 		const db = await open();
 		await db.sql(
@@ -145,7 +193,7 @@ describe.skipIf(url === "")("pg", () => {
 			await db.sql(`ALTER TABLE ${table} ALTER COLUMN ${name} TYPE VARCHAR(255) COLLATE nocase`);
 		}
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
-		for (const store of [pg(db.pool), luciaStore(db.defaultSource as never)]) {
+		for (const store of [pg(db.pool), toKeyStore(db.defaultSource)]) {
 			await store.insert(key);
 			expect(await store.get("n:A")).toBeNull();
 			expect(await store.consume("n:A")).toBeNull();
@@ -163,7 +211,7 @@ describe.skipIf(url === "")("pg", () => {
 		await db.sql("ALTER TABLE auth_user ALTER COLUMN id TYPE UUID USING id::uuid");
 		await db.sql("ALTER TABLE auth_key ALTER COLUMN user_id TYPE UUID USING user_id::uuid");
 		await db.sql("INSERT INTO auth_user (id) VALUES (?)", [userId]);
-		for (const store of [pg(db.pool), luciaStore(db.defaultSource as never)]) {
+		for (const store of [pg(db.pool), toKeyStore(db.defaultSource)]) {
 			const mine = { ...key, userId };
 			await store.insert(mine);
 			expect(await store.getAllByUser(userId, "n:")).toEqual([mine]);
@@ -195,10 +243,11 @@ describe.skipIf(url === "")("pg", () => {
 		await store.get(key.id);
 		await store.consume(key.id, "u");
 		await store.consumeAndDelete?.(key, "n:2");
+		await store.takeAttempts?.(guess);
 		await store.getAllByUser("u", "n:").catch(() => {});
 		await store.deleteAllByUser("u", "n:");
 		await store.deleteExpiredByUser("u", "n:", 0);
-		expect(plans).toHaveLength(8);
+		expect(plans).toHaveLength(9);
 		for (const plan of plans) {
 			expect(plan).toContain("Index");
 			expect(plan).not.toMatch(/Seq Scan on auth/);

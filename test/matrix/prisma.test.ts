@@ -17,9 +17,9 @@ const contender = async (opening: Promise<PrismaDatabase>): Promise<Contender> =
 };
 
 describe.skipIf(!isThere)("Prisma on SQLite", () => {
-	behavior("defaultSource", () => contender(openPrismaOnSqlite()));
+	behavior("defaultSource", () => contender(openPrismaOnSqlite()), "default");
 });
 
 describe.skipIf(!isThere || url === "")("Prisma on PostgreSQL", () => {
-	behavior("defaultSource", () => contender(openPrismaOnPostgres(url)));
+	behavior("defaultSource", () => contender(openPrismaOnPostgres(url)), "default");
 });

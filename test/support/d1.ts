@@ -71,9 +71,9 @@ const withCauses = (db: D1): D1 => {
 };
 
 /** D1 on Miniflare, of its own. */
-export const openD1 = async ({ foreignKeys = true }: OpenOptions = {}): Promise<
-	Database & { readonly raw: object }
-> => {
+export const openD1 = async (
+	options?: OpenOptions,
+): Promise<Database & { readonly raw: object }> => {
 	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
 	const miniflare = new Miniflare({
 		modules: true,
@@ -88,7 +88,7 @@ export const openD1 = async ({ foreignKeys = true }: OpenOptions = {}): Promise<
 				.bind(...values)
 				.all()
 		).results;
-	for (const text of schema(SQLITE, foreignKeys)) await sql(text);
+	for (const text of schema(SQLITE, options)) await sql(text);
 	const statements: string[] = [];
 	const limited = withCauses(db);
 	const counted: D1 = {

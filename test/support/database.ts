@@ -5,9 +5,9 @@ import lucia, {
 	type LuciaErrorConstructor,
 } from "lucia-auth";
 import type { KeyStore } from "../../src/index.js";
-import { luciaStore } from "../../src/stores/lucia.js";
-import type { Tables } from "../../src/stores/tables.js";
-import type { KeyStoreHarness } from "../../src/testing.js";
+import { toKeyStore } from "../../src/stores/lucia.js";
+import type { Tables } from "../../src/stores/sql.js";
+import { keyStoreCases, type KeyStoreHarness } from "../../src/testing.js";
 
 /** A schema or database of the suite's own, and the stores on it. */
 export interface Database {
@@ -33,8 +33,22 @@ export const createAuth = (adapter: (error: LuciaErrorConstructor) => Adapter): 
 	lucia({ adapter, env: "DEV" }) as Auth;
 
 /** The store that a handler makes of its first argument. */
-export const toStore = (source: Auth | KeyStore): KeyStore =>
-	"consume" in source ? source : luciaStore(source);
+export const toStore = (source: Auth | KeyStore): KeyStore => toKeyStore(source);
+
+/** The default store, a store of one's own on Lucia's tables, and one on tables for tokens alone. */
+export type StoreKind = "default" | "native" | "own tables";
+
+const LEFT_OUT: Readonly<Record<StoreKind, RegExp | null>> = {
+	// To save a call, its consumeAndDelete relies on what its caller has just read.
+	default: /^consumeAndDelete (keeps|deletes no other)/,
+	native: null,
+	// They cannot hold such keys.
+	"own tables": /is persistent, is primary, or has a password$/,
+};
+
+/** The exported cases that a store passes. */
+export const casesOf = (kind: StoreKind): typeof keyStoreCases =>
+	keyStoreCases.filter(({ name }) => !LEFT_OUT[kind]?.test(name));
 
 /** The harness that the exported cases need. */
 export const toHarness = (

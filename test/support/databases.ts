@@ -8,7 +8,7 @@ import postgres from "pg";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
-import type { Tables } from "../../src/stores/tables.js";
+import type { Tables } from "../../src/stores/sql.js";
 import { createAuth, type Database } from "./database.js";
 
 // For test/matrix, where another pg comes with Prisma.
@@ -19,6 +19,8 @@ export interface OpenOptions {
 	readonly foreignKeys?: boolean;
 	/** The collation of all text, MySQL and MariaDB alone. @default the server's */
 	readonly collation?: string;
+	/** The type of user ids. @default the type of all text */
+	readonly userId?: string;
 }
 
 /** How a database writes types and names. */
@@ -36,7 +38,10 @@ export const quoteOwnTables = ({ quote }: Dialect): Tables => ({
 	key: quote + OWN_TABLES.key + quote,
 });
 
-export const schema = (dialect: Dialect, foreignKeys = true): string[] => {
+export const schema = (
+	dialect: Dialect,
+	{ foreignKeys = true, userId = dialect.text }: OpenOptions = {},
+): string[] => {
 	const { text, boolean } = dialect;
 	const own = quoteOwnTables(dialect);
 	const references = (user: string): string =>
@@ -44,21 +49,21 @@ export const schema = (dialect: Dialect, foreignKeys = true): string[] => {
 	return [
 		// A user's attributes may be named as the columns of a key.
 		`CREATE TABLE auth_user (
-			id ${text} NOT NULL PRIMARY KEY,
+			id ${userId} NOT NULL PRIMARY KEY,
 			username ${text}, user_id ${text}, hashed_password ${text}, primary_key ${boolean}, expires BIGINT
 		)`,
 		`CREATE TABLE auth_session (
-			id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
+			id ${text} NOT NULL PRIMARY KEY, user_id ${userId} NOT NULL,
 			active_expires BIGINT NOT NULL, idle_expires BIGINT NOT NULL ${references("auth_user")}
 		)`,
 		`CREATE TABLE auth_key (
-			id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL,
+			id ${text} NOT NULL PRIMARY KEY, user_id ${userId} NOT NULL,
 			primary_key ${boolean} NOT NULL, hashed_password ${text}, expires BIGINT ${references("auth_user")}
 		)`,
 		"CREATE INDEX auth_key_user_id ON auth_key (user_id)",
-		`CREATE TABLE ${own.user} (id ${text} NOT NULL PRIMARY KEY, user_id ${text}, expires BIGINT)`,
+		`CREATE TABLE ${own.user} (id ${userId} NOT NULL PRIMARY KEY, user_id ${text}, expires BIGINT)`,
 		`CREATE TABLE ${own.key} (
-			id ${text} NOT NULL PRIMARY KEY, user_id ${text} NOT NULL, expires BIGINT NOT NULL
+			id ${text} NOT NULL PRIMARY KEY, user_id ${userId} NOT NULL, expires BIGINT NOT NULL
 			${references(own.user)}
 		)`,
 	];
@@ -79,12 +84,9 @@ export const toKey = (row: KeySchema): KeySchema => ({
 /** What a `Database` of better-sqlite3 and of libsql have in common. */
 export type SqliteDb = Libsql.Database;
 
-export const openSqliteDb = async (
-	db: SqliteDb,
-	{ foreignKeys = true }: OpenOptions = {},
-): Promise<Database> => {
-	db.pragma(`foreign_keys = ${foreignKeys ? "ON" : "OFF"}`);
-	db.exec(schema(SQLITE, foreignKeys).join(";"));
+export const openSqliteDb = async (db: SqliteDb, options: OpenOptions = {}): Promise<Database> => {
+	db.pragma(`foreign_keys = ${options.foreignKeys === false ? "OFF" : "ON"}`);
+	db.exec(schema(SQLITE, options).join(";"));
 	const statements: string[] = [];
 	const counted = new Proxy(db, {
 		get: (_target, name) => {
@@ -129,7 +131,7 @@ export const openLibsql = async (
 
 export const openPostgres = async (
 	url: string,
-	{ foreignKeys = true }: OpenOptions = {},
+	options: OpenOptions = {},
 	config: postgres.PoolConfig = {},
 ): Promise<Database & { readonly pool: postgres.Pool }> => {
 	const name = unique();
@@ -139,11 +141,13 @@ export const openPostgres = async (
 		options: `-c search_path=${name} ${config.options ?? ""}`,
 	});
 	await pool.query(`CREATE SCHEMA ${name}`);
-	for (const text of schema(POSTGRES, foreignKeys)) {
+	for (const text of schema(POSTGRES, options)) {
 		await pool.query(text);
 	}
 	const statements: string[] = [];
 	const counted = {
+		// By it, the store knows a pool.
+		totalCount: 0,
 		query: async (query: string | postgres.QueryConfig, values?: unknown[]) => {
 			statements.push(typeof query === "string" ? query : query.text);
 			// `pool.query()` closes a connection whose query failed. Races lose thousands of inserts.
@@ -180,12 +184,14 @@ export const openPostgres = async (
 
 export const openMysql = async (
 	url: string,
-	{ foreignKeys = true, collation }: OpenOptions = {},
+	options: OpenOptions = {},
 	config: mysql.PoolOptions = {},
 ): Promise<Database & { readonly pool: mysql.Pool }> => {
 	const name = unique();
 	const server = await mysql.createConnection(url);
-	await server.query(`CREATE DATABASE ${name} ${collation ? `COLLATE ${collation}` : ""}`);
+	await server.query(
+		`CREATE DATABASE ${name} ${options.collation ? `COLLATE ${options.collation}` : ""}`,
+	);
 	await server.end();
 	const { hostname, port, username, password } = new URL(url);
 	const pool = mysql.createPool({
@@ -196,7 +202,7 @@ export const openMysql = async (
 		database: name,
 		...config,
 	});
-	for (const text of schema(MYSQL, foreignKeys)) {
+	for (const text of schema(MYSQL, options)) {
 		await pool.query(text);
 	}
 	const statements: string[] = [];

@@ -15,10 +15,12 @@ export class DatabaseError extends Error {
 	override name = "DatabaseError";
 }
 
-/** Lets one call of an adapter or a driver fail, before or after it has taken effect. */
+/** Lets calls of an adapter or a driver fail, before or after they have taken effect. */
 export interface Fault {
-	/** The index of the call that fails. With -1, no call fails. */
+	/** The index of the first call that fails. With -1, no call fails. */
 	at: number;
+	/** How many calls fail: one, unless the outage lasts longer. */
+	lasts: number;
 	when: "before" | "after";
 	/** The names of all calls so far. */
 	readonly calls: string[];
@@ -31,12 +33,14 @@ export interface Fault {
 
 export const createFault = (): Fault => {
 	const begin = (name: string): boolean => {
-		const fails = fault.calls.push(name) - 1 === fault.at;
+		const index = fault.calls.push(name) - 1;
+		const fails = fault.at >= 0 && index >= fault.at && index < fault.at + fault.lasts;
 		if (fails && fault.when === "before") throw fault.error;
 		return fails;
 	};
 	const fault: Fault = {
 		at: -1,
+		lasts: 1,
 		when: "before",
 		calls: [],
 		error: new DatabaseError("connection lost"),

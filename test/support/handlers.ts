@@ -1,5 +1,6 @@
 import {
 	type IdTokenOptions,
+	type IdTokenWrapper,
 	idToken,
 	type KeyStore,
 	type LuciaAuth,
@@ -14,6 +15,7 @@ export interface Handler {
 	readonly getToken: (token: string | Token, userId: string) => Promise<Token>;
 	readonly invalidate: (token: string | Token, userId: string) => Promise<void>;
 	readonly invalidateToken: (token: string | Token, userId: string) => Promise<void>;
+	readonly withdraw: (token: Token) => Promise<void>;
 	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
 	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
 	readonly deleteExpiredTokens: () => Promise<void>;
@@ -34,11 +36,27 @@ export interface TokenKind {
 	readonly maxLength: number;
 }
 
+/** Drops the user id, which the methods of an id token do not take. */
+export const withoutUser = (handler: IdTokenWrapper): Handler => {
+	const { issue, validate, getToken, invalidate, invalidateToken } = handler;
+	return {
+		...handler,
+		issue: (userId) => issue(userId),
+		validate: (token) => validate(token),
+		getToken: (token) => getToken(token),
+		invalidate: (token) => invalidate(token),
+		invalidateToken: (token) => invalidateToken(token),
+	};
+};
+
+const makeLinks: TokenKind["make"] = (auth, name, options) =>
+	withoutUser(idToken(auth, name, options));
+
 export const TOKEN_KINDS: readonly TokenKind[] = [
 	{
 		kind: "idToken",
-		make: idToken as TokenKind["make"],
-		create: idToken as TokenKind["make"],
+		make: makeLinks,
+		create: makeLinks,
 		keyId: (name, _userId, token) => `${name}:${token}`,
 		defaultToken: /^[a-zA-Z0-9]{43}$/,
 		maxNameLength: 253,
@@ -46,12 +64,12 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 	},
 	{
 		kind: "passwordToken",
-		// How tries are counted has tests of its own.
+		// How attempts are counted has tests of its own.
 		make: (auth, name, options) => passwordToken(auth, name, { maxAttempts: Infinity, ...options }),
 		create: passwordToken,
 		keyId: (name, userId, token) => `${name}:${userId}.${token}`,
 		defaultToken: /^[0-9]{8}$/,
-		maxNameLength: 252 - 16,
-		maxLength: 248,
+		maxNameLength: 230,
+		maxLength: 227,
 	},
 ];

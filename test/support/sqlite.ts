@@ -35,6 +35,8 @@ export interface Sqlite {
 	readonly calls: string[];
 	createUser(id?: string): Promise<string>;
 	keys(): KeySchema[];
+	/** The keys whose ids do not begin with `:`, which are no internal rows. */
+	tokens(): KeySchema[];
 	insertKey(key: Partial<KeySchema> & { id: string; user_id: string }): void;
 }
 
@@ -65,6 +67,11 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 		env: "DEV",
 		generateCustomUserId: () => nextUserId ?? crypto.randomUUID(),
 	});
+	const keys = () =>
+		(db.prepare("SELECT * FROM auth_key ORDER BY id").all() as KeySchema[]).map((row) => ({
+			...row,
+			primary_key: Boolean(row.primary_key),
+		}));
 	return {
 		db,
 		adapter,
@@ -78,11 +85,8 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 			nextUserId = undefined;
 			return user.userId;
 		},
-		keys: () =>
-			(db.prepare("SELECT * FROM auth_key ORDER BY id").all() as KeySchema[]).map((row) => ({
-				...row,
-				primary_key: Boolean(row.primary_key),
-			})),
+		keys,
+		tokens: () => keys().filter(({ id }) => !id.startsWith(":")),
 		insertKey: (key) => {
 			const row = { primary_key: false, hashed_password: null, expires: null, ...key };
 			db.prepare("INSERT INTO auth_key VALUES (?, ?, ?, ?, ?)").run(
