@@ -47,13 +47,13 @@ const DRIVERS = {
 	},
 };
 
-const { connection, store, version, name } = JSON.parse(process.argv[2]);
+const { connection, store, version, name, maxAttempts } = JSON.parse(process.argv[2]);
 const { adapter, native } = DRIVERS[connection.driver](connection);
 const auth = lucia({ adapter, env: "DEV" });
 const { idToken, passwordToken } = version === "published" ? published : current;
 const source = store === "native" ? native : auth;
 const handler = idToken(source, name, { expiresIn: 600 });
-const codes = passwordToken(source, `${name}-code`, { expiresIn: 600 });
+const codes = passwordToken(source, `${name}-code`, { expiresIn: 600, maxAttempts });
 const spaced = idToken(source, `${name}-spaced`, { expiresIn: 600, minInterval: 600 });
 
 const calling = callingOn(store);

@@ -18,6 +18,8 @@ export interface Job {
 	readonly version: "current" | "published";
 	/** The name of the tokens. */
 	readonly name: string;
+	/** Of its codes. */
+	readonly maxAttempts?: number;
 }
 
 /** What revokes and validates, in this process or in others. */

@@ -12,14 +12,14 @@ import {
 	type Tally,
 } from "./race.js";
 import { type Actor, inTurn, type Job, startRacer } from "./racers.js";
-import { createUser, NAME, options, storeTokens } from "./tokens.js";
+import { createUser, NAME, options, rowsOf, storeTokens } from "./tokens.js";
 
 const REVOCATIONS = ["invalidate", "invalidateAllUserTokens", "deleteUser"] as const;
 type Revocation = (typeof REVOCATIONS)[number];
 
-// Lucia deletes a user's keys and then the user: a claim that comes in between is a foreign-key error
+// Lucia deletes a user's keys and then the user: a spent row that comes in between is a foreign-key error
 // of the database, and the app tries again. MySQL and MariaDB may see a deadlock there, too.
-const MAX_TRIES = 50;
+const MAX_RETRIES = 50;
 
 const revoke = async (
 	actor: Actor,
@@ -35,12 +35,12 @@ const revoke = async (
 		await actor.invalidateAllUserTokens(userId);
 		return 0;
 	}
-	for (let tries = 0; ; tries++) {
+	for (let retries = 0; ; retries++) {
 		try {
 			await actor.deleteUser(userId);
-			return tries;
+			return retries;
 		} catch (error) {
-			if (tries === MAX_TRIES) throw error;
+			if (retries === MAX_RETRIES) throw error;
 		}
 	}
 };
@@ -48,9 +48,12 @@ const revoke = async (
 /**
  * Revokes the tokens of each user during validation. Of the calls that began earlier, at most one for each
  * token may win. A call that begins after the revocation returns never wins.
+ *
+ * An exception is `deleteUser()` on the default store: each time Lucia deletes a user's keys, spent rows
+ * are among them. Then one more of the calls that read a token before may win.
  */
 const race = async (
-	name: string,
+	{ name, store }: Pick<Contender, "name" | "store">,
 	db: Opened,
 	actor: Actor,
 	revocation: Revocation,
@@ -59,6 +62,8 @@ const race = async (
 	const during = newTally([]);
 	const after = newTally([]);
 	let retries = 0;
+	let again = 0;
+	let tooMany = 0;
 	await inBatches(Array.from({ length: users }), 5, async (_, index) => {
 		const userId = `user${index}`;
 		await createUser(db, userId);
@@ -72,25 +77,36 @@ const race = async (
 		const order = index % 4;
 		const before = validate(during, order < 2 ? 0 : 2);
 		if (order === 3) await Promise.race(before);
-		const revoked = revoke(actor, revocation, userId, tokens).then(async (tries) => {
-			retries += tries;
+		const revoked = revoke(actor, revocation, userId, tokens).then(async (count) => {
+			retries += count;
 			await Promise.all(validate(after, 2));
+			return count;
 		});
 		await Promise.all([...before, ...validate(during, order === 0 ? 0 : 3), revoked]);
+		const deletions = store === "default" && revocation === "deleteUser" ? (await revoked) + 1 : 0;
+		for (const token of tokens) {
+			const successes = during.successes.get(token) as number;
+			if (successes > 1) again++;
+			if (successes > 1 + deletions) tooMany++;
+		}
 	});
 	report(`validate against ${revocation}, ${name}`, {
 		tokens: during.successes.size,
-		validated: countSuccesses(during),
-		revoked: during.successes.size - countSuccesses(during),
+		"successes of validate": countSuccesses(during),
+		revoked: [...during.successes.values()].filter((successes) => successes === 0).length,
+		"validated more than once": again,
 		"validated after they were revoked": countSuccesses(after),
 		"retries of deleteUser": retries,
 		...during.failures,
 	});
 	expect(Object.keys(during.failures)).toEqual(["INVALID_TOKEN"]);
-	expect(Math.max(...during.successes.values())).toBeLessThanOrEqual(1);
+	expect(tooMany).toBe(0);
 	expect(countSuccesses(after)).toBe(0);
 	expect(after.failures).toEqual({ INVALID_TOKEN: countFailures(after) });
-	expect(await db.keys()).toEqual([]);
+	// Spent rows stay until a sweep, unless their user is deleted.
+	const { tokens, spent } = await rowsOf(db);
+	expect(tokens.size).toBe(0);
+	if (revocation === "deleteUser") expect(spent.size).toBe(0);
 };
 
 const inOneProcess = <Db extends Opened>(
@@ -109,7 +125,7 @@ const inOneProcess = <Db extends Opened>(
 				invalidateAllUserTokens: calling(handler.invalidateAllUserTokens),
 				deleteUser: (userId: string) => db.defaultSource.deleteUser(userId),
 			};
-			await race(`in one process, ${name}`, db, actor, revocation, users);
+			await race({ name: `in one process, ${name}`, store }, db, actor, revocation, users);
 		});
 	});
 };
@@ -125,7 +141,14 @@ for (const { name, store, isThere, open } of SHARED) {
 			const job: Job = { connection: db.connection, store, version: "current", name: NAME };
 			const racers = await Promise.all(Array.from({ length: 4 }, () => startRacer(job)));
 			for (const revocation of REVOCATIONS) {
-				await race(`across 4 processes, ${name}`, db, inTurn(racers), revocation, 50);
+				await race(
+					{ name: `across 4 processes, ${name}`, store },
+					db,
+					inTurn(racers),
+					revocation,
+					50,
+				);
+				await db.sql("DELETE FROM auth_key");
 				await db.sql("DELETE FROM auth_user");
 			}
 			await Promise.all(racers.map((racer) => racer.kill()));
@@ -145,5 +168,7 @@ test("a revocation that does nothing fails the race", async () => {
 		invalidateAllUserTokens: nothing,
 		deleteUser: nothing,
 	};
-	await expect(race("broken", db, actor, "invalidate", 4)).rejects.toThrow("expected 4 to be +0");
+	await expect(
+		race({ name: "broken", store: "native" }, db, actor, "invalidate", 4),
+	).rejects.toThrow("expected 4 to be +0");
 });

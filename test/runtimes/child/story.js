@@ -30,18 +30,27 @@ const newUser = async ({ createUser }) => {
 const expireAll = ({ sql }, userId) =>
 	sql("UPDATE auth_key SET expires = 1 WHERE user_id = ?", [userId]);
 
+// A used token leaves nothing on a native store. The default store keeps its spent row until a sweep.
+const leavesItsSpentRow = async ({ getRows, isNative }, { key, userId, expiresAt }) => {
+	const spent = `:${key.providerId}:${key.providerUserId} ${expiresAt.getTime()}`;
+	equal(
+		(await getRows(userId)).map(({ id }) => id),
+		isNative ? [] : [spent],
+	);
+};
+
 const validatesOneOf20 = async (harness, options) => {
 	const userId = await newUser(harness);
 	const link = idToken(harness.store, "at-once", { expiresIn: MINUTE, ...options });
-	const value = `${await link.issue(userId)}`;
-	const calls = Array.from({ length: 20 }, () => link.validate(value));
+	const token = await link.issue(userId);
+	const calls = Array.from({ length: 20 }, () => link.validate(`${token}`));
 	const results = await Promise.allSettled(calls);
 	const lost = results.filter(({ status }) => status === "rejected");
 	equal(
 		lost.map(({ reason }) => reason.message),
 		Array(19).fill("INVALID_TOKEN"),
 	);
-	equal(await harness.getRows(userId), []);
+	await leavesItsSpentRow(harness, token);
 };
 
 // Another code of as many digits.
@@ -67,7 +76,7 @@ export const story = [
 			equal([used.userId, used.expiresAt], [userId, token.expiresAt]);
 			await rejects(validate(value), "INVALID_TOKEN");
 			await rejects(getToken(value), "INVALID_TOKEN");
-			equal(await harness.getRows(userId), []);
+			await leavesItsSpentRow(harness, token);
 		},
 	},
 	{
@@ -93,10 +102,10 @@ export const story = [
 		},
 	},
 	{
-		name: "takes no code after five wrong ones, and a new one has all its tries",
+		name: "takes no code after five wrong ones, and a new one has all its attempts",
 		async run(harness) {
 			const userId = await newUser(harness);
-			const code = passwordToken(harness.store, "tries", { expiresIn: MINUTE });
+			const code = passwordToken(harness.store, "attempts", { expiresIn: MINUTE });
 			const fail = async (value, times) => {
 				for (let n = 0; n < times; n++) {
 					await rejects(code.validate(wrong(value), userId), "INVALID_TOKEN");
@@ -152,17 +161,20 @@ export const story = [
 		},
 	},
 	{
-		name: "lets one of ten concurrent calls issue within an interval",
+		name: "lets one of ten concurrent calls issue within an interval, until its token is withdrawn",
 		async run(harness) {
 			const userId = await newUser(harness);
 			const link = idToken(harness.store, "interval", { expiresIn: MINUTE, minInterval: MINUTE });
 			const calls = Array.from({ length: 10 }, () => link.issue(userId));
-			const lost = (await Promise.allSettled(calls)).filter(({ status }) => status === "rejected");
+			const results = await Promise.allSettled(calls);
+			const lost = results.filter(({ status }) => status === "rejected");
 			equal(
 				lost.map(({ reason }) => [reason.message, reason.retryAfter]),
 				Array(9).fill(["ISSUED_RECENTLY", MINUTE]),
 			);
-			await expireAll(harness, userId);
+			const [token] = results.flatMap(({ value }) => value ?? []);
+			await link.withdraw(token);
+			await rejects(link.validate(token), "INVALID_TOKEN");
 			equal((await link.issue(userId)).userId, userId);
 		},
 	},
