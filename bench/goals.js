@@ -37,25 +37,48 @@ const statementsAtMost = (goal, entries, contender, limits) => ({
 	),
 });
 
+const isOnMariadb = ({ database }) => database === "MariaDB";
+const isOnPostgresql = ({ database }) => database === "PostgreSQL";
+
+// One call of issue() in eight also sweeps. On a slow network, one in two may hit such a moment.
+const statementGoals = (codes) => [
+	statementsAtMost(
+		"default codes: issue 3, wrong 2, right 5 statements; wrong at three codes 4",
+		codes.filter((entry) => !isOnMariadb(entry)),
+		"default",
+		{ issue: 3, wrong: 2, right: 5, "wrong at 3": 4 },
+	),
+	statementsAtMost(
+		"default codes on MariaDB, whose adapter reads the user before each insert: 4, 3, 7; 7",
+		codes.filter(isOnMariadb),
+		"default",
+		{ issue: 4, wrong: 3, right: 7, "wrong at 3": 7 },
+	),
+	statementsAtMost(
+		"native codes: issue 2, wrong 1, right 2 statements; wrong at three codes 1",
+		codes,
+		"native",
+		{ issue: 2, wrong: 1, right: 2, "wrong at 3": 1 },
+	),
+];
+
 const codeGoals = (entries) => {
 	const codes = entries.filter(({ part }) => part === "codes");
-	const onPostgresql = codes.filter(({ database }) => database === "PostgreSQL");
+	const onPostgresql = codes.filter(isOnPostgresql);
+	const besideDriver = (limit, operation) =>
+		atLeast(
+			`native: ${operation} code on PostgreSQL, ${limit} of the driver's own delete`,
+			limit,
+			compare(onPostgresql, "codes", operation, "native", "driver"),
+		);
 	const beside = (goal, limit, operation, contender) =>
-		atLeast(goal, limit, compare(entries, "codes", operation, contender, "better-auth"));
+		atLeast(goal, limit, compare(codes, "codes", operation, contender, "better-auth"));
 	return [
-		statementsAtMost("default codes: issue 1, wrong 3, right 9 statements", codes, "default", {
-			issue: 1,
-			wrong: 3,
-			right: 9,
-		}),
-		statementsAtMost(
-			"native codes on PostgreSQL: issue 1, wrong 2, right 4 statements",
-			onPostgresql,
-			"native",
-			{ issue: 1, wrong: 2, right: 4 },
-		),
+		...statementGoals(codes),
+		besideDriver(0.35, "wrong"),
+		besideDriver(0.4, "right"),
 		...["", ", guide"].flatMap((options) => [
-			beside(`native${options}: right code, 2 times better-auth`, 2, "right", `native${options}`),
+			beside(`native${options}: right code, 3 times better-auth`, 3, "right", `native${options}`),
 			beside(`native${options}: wrong code, 3 times better-auth`, 3, "wrong", `native${options}`),
 			beside(
 				`default${options}: right code, level with better-auth (0.95)`,
@@ -70,6 +93,12 @@ const codeGoals = (entries) => {
 const linkGoals = (entries) => {
 	const links = (operation, contender, other) =>
 		compare(entries, "links", operation, contender, other);
+	const besidePublished = (operation, limit) =>
+		atLeast(
+			`default ${operation} on PostgreSQL, ${limit} of 1.0.2`,
+			limit,
+			compare(entries.filter(isOnPostgresql), "links", operation, "default", "1.0.2"),
+		);
 	return [
 		...["issue", "validate"].map((operation) =>
 			atLeast(
@@ -85,7 +114,8 @@ const linkGoals = (entries) => {
 			1,
 			links("validate", "default", "better-auth"),
 		),
-		atLeast("default issue, level with 1.0.2 (0.95)", 0.95, links("issue", "default", "1.0.2")),
+		besidePublished("validate", 0.6),
+		besidePublished("issue", 0.5),
 	];
 };
 
@@ -107,8 +137,8 @@ const generatorGoals = (entries) => {
 	const ours = generators.filter(({ name }) => name === "2.0");
 	return [
 		atLeast(
-			"generator, 3 times 1.0.2",
-			3,
+			"generator, no slower than 1.0.2",
+			1,
 			ours.map(({ kind, rounds }) => {
 				const published = generators.find((other) => other.kind === kind && other.name === "1.0.2");
 				const { median: value, ...interval } = ratio(published.rounds, rounds);

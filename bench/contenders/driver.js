@@ -32,7 +32,7 @@ export const driverContenders = ({ insert, take, list, revokeAll }) => {
 			idsOf: (rows, userId) => rows.filter((row) => row.user_id === userId).map(({ id }) => id),
 			revokeAll,
 		},
-		// It counts no tries, so a wrong code is one that is not stored. Who has it does not matter to
+		// It counts no attempts, so a wrong code is one that is not stored. Who has it does not matter to
 		// the statement, so the ids can be made before the users are known.
 		codes: {
 			...base(() => `bench-code:${crypto.randomUUID()}.${randomCode()}`),

@@ -6,7 +6,7 @@ import { takeTurns, timed } from "../turns.js";
 // answer.
 const turn = (database, underWay) => async (contender, count) => {
 	const users = USERS.slice(0, count);
-	// The tries of wrong codes stay until they are swept, and would pile up from turn to turn.
+	// Attempts and spent rows stay until they are swept, and would pile up from turn to turn.
 	await database.empty();
 	contender.prepare?.(underWay + count);
 	// The caches of processors and servers hold what was before.
@@ -30,7 +30,7 @@ const turn = (database, underWay) => async (contender, count) => {
 	return { issue: issue.milliseconds, wrong: wrong.milliseconds, right: right.milliseconds };
 };
 
-/** Issue, a wrong code at one that has tries left, and the right code, with `underWay` at any time. */
+/** Issue, a wrong code at one that has attempts left, and the right code, with `underWay` at any time. */
 export const measureCodes = (database, contenders, { underWay, ...plan }) =>
 	takeTurns(contenders, turn(database, underWay), {
 		...plan,

@@ -12,7 +12,7 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 // Neither package exports its generator.
 const loadOurs = async () => {
 	const { outputFiles } = await build({
-		entryPoints: [path("../node_modules/@lucia-auth/tokens/src/value/random.ts")],
+		entryPoints: [path("../node_modules/@lucia-auth/tokens/src/random.ts")],
 		bundle: true,
 		format: "esm",
 		write: false,

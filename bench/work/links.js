@@ -5,7 +5,9 @@ import { takeTurns, timed } from "../turns.js";
 const userOf = (i) => USERS[i % USERS.length];
 
 // Issues tokens, validates them, validates tokens that nobody issued; and looks at every answer.
-const turn = (underWay) => async (contender, count) => {
+const turn = (database, underWay) => async (contender, count) => {
+	// Spent rows stay until they are swept, and would pile up from turn to turn.
+	await database.empty();
 	contender.prepare?.(underWay + count);
 	// The caches of processors and servers hold what was before.
 	await timed(underWay, underWay, async (i) => {
@@ -35,7 +37,7 @@ const turn = (underWay) => async (contender, count) => {
 
 /** Issue, validate, and validate of an unknown token, with `underWay` calls at any time. */
 export const measureLinks = (database, contenders, { underWay, ...plan }) =>
-	takeTurns(contenders, turn(underWay), {
+	takeTurns(contenders, turn(database, underWay), {
 		...plan,
 		least: Math.max(4, underWay),
 		most: 20_000,

@@ -4,7 +4,8 @@ import { timed } from "../turns.js";
 
 // After so many, as many at once as there are connections, each has its statements prepared.
 const WARM_UP = 8 * CONNECTIONS;
-const CALLS = 5;
+// As many that some calls of issue() sweep: one in eight.
+const CALLS = 40;
 
 // Both are counted: statements where the driver is called, round trips on the wire.
 const counting = (database, proxy) => async (calls, call) => {
