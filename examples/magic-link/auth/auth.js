@@ -62,7 +62,7 @@ export const createAuth = (db, { baseUrl, expiresIn, minInterval, secret }) => {
 	// The browser that requests a code keeps one of these in a cookie, and the code is bound to it. Its
 	// interval also spaces out the codes.
 	const codeRequest = idToken(auth, "code-request", { ...hashed, minInterval });
-	// A code is invalid after five wrong tries, the default.
+	// A code is invalid after five wrong attempts, the default.
 	const signInCode = passwordToken(auth, "sign-in-code", {
 		...hashed,
 		secret,

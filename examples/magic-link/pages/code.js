@@ -59,7 +59,7 @@ export const enterCode = (email, { expiresIn, mailbox, problem }) => ({
 });
 
 /**
- * There is no code left to try. Five wrong codes lead here, too.
+ * No code works anymore. Five wrong codes lead here, too.
  *
  * @param {string} email
  */
@@ -69,7 +69,7 @@ export const noCodeLeft = (email) => ({
 		<h1>Request a new code</h1>
 		<p>
 			No code for <strong>${email}</strong> works anymore. A code works once, for a short time, and
-			not after five wrong tries.
+			not after five wrong attempts.
 		</p>
 		${newCodeForm(email)}
 		<p><a href="/">Use another address</a></p>

@@ -82,7 +82,7 @@ export const codeRoutes = (context) => {
 			const code = await signInCode.issue(userId, { boundTo: requested.toString() });
 			if (!(await mail.send({ to: email, ...codeMail(code.toString(), expiresIn) }))) {
 				await signInCode.invalidate(code, userId);
-				await codeRequest.invalidate(requested);
+				await codeRequest.withdraw(requested);
 				return send(response, 503, mailFailed(email, "code"));
 			}
 			// This browser's former request is over, and with it the code that is bound to it.
@@ -111,7 +111,7 @@ export const codeRoutes = (context) => {
 			}
 			const { userId, email } = user;
 			const code = normalizeCode(request.body.code);
-			// Input that doesn't look like a code doesn't count as a try.
+			// Input that doesn't look like a code doesn't count as an attempt.
 			if (code === null) return send(response, 422, codePage(email, "malformed"));
 			try {
 				await signInCode.validate(code, userId, { boundTo: codeCookie.read(request) });

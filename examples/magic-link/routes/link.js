@@ -43,7 +43,7 @@ export const linkRoutes = (context) => {
 			const token = await magicLink.issue(await userIdOf(email));
 			const text = linkMail(`${baseUrl}/sign-in/${token}`, expiresIn);
 			if (!(await mail.send({ to: email, ...text }))) {
-				await magicLink.invalidate(token);
+				await magicLink.withdraw(token);
 				return send(response, 503, mailFailed(email, "link"));
 			}
 			send(response, 200, linkSent(email, expiresIn, inbox !== undefined));
