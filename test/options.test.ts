@@ -65,6 +65,56 @@ describe.each(TOKEN_KINDS)(
 			else refused.toThrow(new TypeError("options must be an object"));
 		});
 
+		const names = [
+			"expiresIn",
+			"length",
+			"generate",
+			"maxTokensPerUser",
+			"minInterval",
+			"storeToken",
+			...(kind === "passwordToken" ? ["secret", "maxAttempts"] : []),
+		];
+		const unknown = `is not an option: the options are ${names.join(", ")}`;
+		const inherited = "must be an own property of options, but it is inherited";
+
+		test.each([
+			["a misspelled option", { storetoken: "hashed" }, `storetoken ${unknown}`],
+			["an undefined option", { expires: undefined }, `expires ${unknown}`],
+			["the name of a property of all objects", { toString: () => "" }, `toString ${unknown}`],
+			["a symbol", { [Symbol("secret")]: "" }, `Symbol(secret) ${unknown}`],
+			["an option of a method", { boundTo: "a" }, `boundTo ${unknown}`],
+			["an array", ["hashed"], "options must be an object"],
+			["an option of a prototype", Object.create({ minInterval: 60 }), `minInterval ${inherited}`],
+			[
+				"an accessor of a class",
+				new (class {
+					get storeToken() {
+						return "hashed";
+					}
+				})(),
+				`storeToken ${inherited}`,
+			],
+		])("refuse %s", (_, options, message) => {
+			expect(attempt("name", options)).toThrow(new TypeError(message));
+		});
+
+		test.each(names)("refuse a polluted Object.prototype with the option %s", (name) => {
+			Object.assign(Object.prototype, { [name]: undefined });
+			onTestFinished(() => void Reflect.deleteProperty(Object.prototype, name));
+			for (const options of [undefined, {}, { expiresIn: 60 }]) {
+				if (options && name in options && Object.hasOwn(options, name)) continue;
+				expect(attempt("name", options)).toThrow(new TypeError(`${name} ${inherited}`));
+			}
+			// An object without a prototype cannot be polluted.
+			expect(attempt("name", Object.assign(Object.create(null), OPTIONS))).not.toThrow();
+		});
+
+		test("refuse the options that only codes have, for links alone", () => {
+			const guessable = expect(attempt("name", { maxAttempts: 5 }));
+			if (kind === "passwordToken") guessable.not.toThrow();
+			else guessable.toThrow(new TypeError(`maxAttempts ${unknown}`));
+		});
+
 		test.each([
 			["a string", "60"] as const,
 			...NOT_STRINGS.filter(([, value]) => typeof value !== "number" && value !== undefined),
@@ -130,7 +180,7 @@ describe.each(TOKEN_KINDS)(
 			expect(attempt("name", { ...OPTIONS, length })).toThrow(new RangeError(expected.length));
 		});
 
-		test("accept any length that fits in a key ID of 255 characters with the name", async () => {
+		test("accept any length that fits in a key id of 255 characters with the name", async () => {
 			const userId = await sqlite.createUser(kind.charAt(0));
 			for (const length of [1, 100, maxLength]) {
 				const token = await make(sqlite.auth, "name", { ...OPTIONS, length }).issue(userId);

@@ -13,7 +13,7 @@ afterEach(() => sqlite.db.close());
 const always = (value: string) => ({ expiresIn: 60, generate: () => value });
 
 describe("a password token", () => {
-	test("has 8 digits, and the key ID NAME:USERID.TOKEN", async () => {
+	test("has 8 digits, and the key id NAME:USERID.TOKEN", async () => {
 		const token = await passwordToken(sqlite.auth, "code", { expiresIn: 60 }).issue(
 			await sqlite.createUser("alice"),
 		);
@@ -45,7 +45,7 @@ describe("a password token", () => {
 	});
 
 	test.each([...NOT_STRINGS, ...UNSTORABLE_STRINGS])(
-		"is invalid with %s as the user ID, without a query",
+		"is invalid with %s as the user id, without a query",
 		async (_, value) => {
 			const handler = passwordToken(sqlite.auth, "code", { expiresIn: 60 });
 			const token = await handler.issue(await sqlite.createUser());
@@ -58,14 +58,14 @@ describe("a password token", () => {
 		},
 	);
 
-	test("is listed in full for a user whose ID contains a dot", async () => {
+	test("is listed in full for a user whose id contains a dot", async () => {
 		const handler = passwordToken(sqlite.auth, "code", always("12.34"));
 		const user = await sqlite.createUser("first.last");
 		await handler.issue(user);
 		expect((await handler.getAllUserTokens(user)).map(String)).toEqual(["12.34"]);
 	});
 
-	test("does not validate for another user whose ID and token make the same key ID", async () => {
+	test("does not validate for another user whose id and token make the same key id", async () => {
 		const [a, ab] = [await sqlite.createUser("a"), await sqlite.createUser("a.b")];
 		const handler = passwordToken(sqlite.auth, "code", always("b.c"));
 		await handler.issue(a);
@@ -78,9 +78,11 @@ describe("a password token", () => {
 		await expect(handler.validate("b.c", a)).resolves.toHaveProperty("userId", a);
 	});
 
-	test("cannot be issued to a user whose ID leaves no room for it", async () => {
+	test("cannot be issued to a user whose id leaves no room for it", async () => {
 		const handler = passwordToken(sqlite.auth, "code", { expiresIn: 60 });
-		const longest = await sqlite.createUser("u".repeat(255 - "code:.: 4294967295 999".length));
+		const longest = await sqlite.createUser(
+			"u".repeat(255 - ":code:.12345678 102000000000000 999".length),
+		);
 		const tooLong = await sqlite.createUser(`${longest}u`);
 		const token = await handler.issue(longest);
 		await expect(handler.validate(token, longest)).resolves.toHaveProperty("userId", longest);

@@ -32,12 +32,13 @@ const addKeys = (): string[] => {
 	const kept: string[] = [];
 	for (const name of NAMES) {
 		const prefix = name === "sign-in-code" ? `${name}:${userId}.` : `${name}:`;
-		const marked = name === "sign-in-code" ? `:${prefix} ` : `:${name}: ${userId}. `;
+		const interval = name === "sign-in-code" ? `:${prefix} ` : `:${name}: ${userId}. `;
 		addKey(`${prefix}old`, now - 1000);
-		addKey(`${marked}issued`, now - 2 * HOUR);
-		addKey(`:${prefix}claimed`, now - 2 * HOUR);
+		addKey(`${interval}after ${now - 3 * HOUR}`, now - 2 * HOUR);
+		addKey(`:${prefix}used ${now - 2 * HOUR}`, now - 2 * HOUR);
+		addKey(`:${prefix}guessed ${now - 2 * HOUR} 1`, now - 2 * HOUR);
 		kept.push(addKey(`${prefix}good`, now + HOUR));
-		kept.push(addKey(`:${prefix}claim`, now - 1000));
+		kept.push(addKey(`:${prefix}late ${now - 1000}`, now - 1000));
 	}
 	kept.push(addKey("another-app:old", now - 2 * HOUR));
 	return kept;

@@ -100,7 +100,7 @@ it("nothing tells whether an address has an account, nor why a code does not wor
 	expect(guides.mails.filter(({ to }) => to === unknown)).toEqual([]);
 });
 
-it("after five wrong tries, also at once, the right one does not work, and a new code does", async () => {
+it("after five wrong codes, also at once, the right one does not work, and a new code does", async () => {
 	const email = "guess@example.com";
 	await guides.createBareUser(email);
 	const browser = guides.browser();
@@ -111,9 +111,9 @@ it("after five wrong tries, also at once, the right one does not work, and a new
 	for (const atOnce of [false, true]) {
 		guides.nextMinute();
 		const again = await ask(browser, email);
-		const tries = Array.from({ length: 5 }, (_, by) => () => use(browser, wrong(again, by + 1)));
-		if (atOnce) await Promise.all(tries.map((run) => run()));
-		else for (const run of tries) await run();
+		const guesses = Array.from({ length: 5 }, (_, by) => () => use(browser, wrong(again, by + 1)));
+		if (atOnce) await Promise.all(guesses.map((run) => run()));
+		else for (const run of guesses) await run();
 		expect((await use(browser, again)).status).toBe(422);
 	}
 	guides.nextMinute();
@@ -122,7 +122,7 @@ it("after five wrong tries, also at once, the right one does not work, and a new
 	expect((await use(browser, newer)).status).toBe(303);
 });
 
-it("a cookie that claims fewer tries brings no more", async () => {
+it("a cookie that claims fewer attempts brings no more", async () => {
 	const email = "cookie@example.com";
 	await guides.createBareUser(email);
 	const browser = guides.browser();

@@ -15,6 +15,7 @@ import {
 	passwordToken,
 	type SingleUseKey,
 	Token,
+	type TokenHandler,
 } from "../../src/index.js";
 
 declare const auth: Auth;
@@ -107,6 +108,7 @@ describe("the handlers", () => {
 		expectTypeOf(idHandler.validate).returns.resolves.toEqualTypeOf<Token>();
 		expectTypeOf(idHandler.getToken).returns.resolves.toEqualTypeOf<Token>();
 		expectTypeOf(idHandler.invalidate).returns.resolves.toEqualTypeOf<void>();
+		expectTypeOf(idHandler.withdraw).toEqualTypeOf<(token: Token) => Promise<void>>();
 		expectTypeOf(idHandler.invalidateAllUserTokens).returns.resolves.toEqualTypeOf<void>();
 		expectTypeOf(idHandler.getAllUserTokens).returns.resolves.toEqualTypeOf<Token[]>();
 		expectTypeOf(passwordHandler.validate).parameters.toEqualTypeOf<GivenWithUser>();
@@ -121,6 +123,27 @@ describe("the handlers", () => {
 		void (() => idHandler.issue(1));
 		// @ts-expect-error a token is a string or a Token
 		void (() => idHandler.validate(null));
+	});
+
+	test("share one interface, and differ in what comes after a token", () => {
+		expectTypeOf<IdTokenWrapper>().toEqualTypeOf<TokenHandler<[options?: BindingOptions]>>();
+		expectTypeOf<PasswordTokenWrapper>().toEqualTypeOf<
+			TokenHandler<[userId: string, options?: BindingOptions]>
+		>();
+		expectTypeOf<keyof IdTokenWrapper>().toEqualTypeOf<keyof PasswordTokenWrapper>();
+	});
+
+	test("refuse what is no option", () => {
+		// @ts-expect-error options are an object
+		void (() => idHandler.issue("user", "nonce"));
+		// @ts-expect-error there is no such option
+		void (() => idHandler.issue("user", { boundto: "nonce" }));
+		// @ts-expect-error an index is no option
+		void (() => ["token"].map(idHandler.validate));
+		// @ts-expect-error a user id belongs to password tokens alone
+		void (() => idHandler.validate("token", "user"));
+		// @ts-expect-error a value does not tell which interval it began
+		void (() => idHandler.withdraw("token"));
 	});
 
 	test("can stand where those of 1.0.2 stood", () => {

@@ -1,9 +1,11 @@
+import fc from "fast-check";
 import { createHash, createHmac } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type IdTokenOptions, idToken, passwordToken, type Token } from "../../src/index.js";
-import { DIGITS, generateRandomString } from "../../src/value/random.js";
-import { tokenError } from "../support/errors.js";
-import { openSqlite, type Sqlite } from "../support/sqlite.js";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { type IdTokenOptions, idToken, passwordToken, type Token } from "../src/index.js";
+import { attemptPrefix, isStorable, isTokenValue, spentId } from "../src/key-id.js";
+import { tokenError } from "./support/errors.js";
+import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { NOT_STRINGS, NOT_TOKENS, UNSTORABLE_STRINGS } from "./support/values.js";
 
 const INVALID = tokenError("INVALID_TOKEN");
 const SECRET = "0123456789abcdef0123456789abcdef";
@@ -24,7 +26,7 @@ const codes = (secret = SECRET, name = "code") =>
 
 /** The one key that is stored, behind the prefix of its id. */
 const stored = (prefix: string): string => {
-	const [key, ...others] = sqlite.keys();
+	const [key, ...others] = sqlite.tokens();
 	expect(others).toEqual([]);
 	expect(key?.id.startsWith(prefix)).toBe(true);
 	return key?.id.slice(prefix.length) ?? "";
@@ -46,7 +48,7 @@ describe("a hashed id token", () => {
 		expect(`${validated}`).toBe(`${first}`);
 		await expect(links().validate(`${first}`)).rejects.toEqual(INVALID);
 		await links().invalidate(`${second}`);
-		expect(sqlite.keys()).toEqual([]);
+		expect(sqlite.tokens()).toEqual([]);
 	});
 
 	test("is listed by its digest, which can invalidate it and never validates", async () => {
@@ -62,7 +64,7 @@ describe("a hashed id token", () => {
 				}
 			}
 			await links().invalidate(identify(listed));
-			expect(sqlite.keys()).toEqual([]);
+			expect(sqlite.tokens()).toEqual([]);
 		}
 	});
 
@@ -70,7 +72,7 @@ describe("a hashed id token", () => {
 		await links().issue(user);
 		await plainLinks().issue(user);
 		await links().invalidateAllUserTokens(user);
-		expect(sqlite.keys()).toEqual([]);
+		expect(sqlite.tokens()).toEqual([]);
 	});
 
 	test("does not validate under a plain handler, nor a plain one under a hashed", async () => {
@@ -89,7 +91,7 @@ describe("a hashed id token", () => {
 			expect(listed).toHaveLength(2);
 		}
 		for (const token of await links().getAllUserTokens(user)) await links().invalidate(token);
-		expect(sqlite.keys()).toEqual([]);
+		expect(sqlite.tokens()).toEqual([]);
 	});
 
 	test("may have any length, since its digest has one", async () => {
@@ -121,7 +123,7 @@ describe("a hashed id token", () => {
 				"the return value of generate must be a string of 1 to 255 visible ASCII characters that can hold 112 bits",
 			),
 		);
-		expect(sqlite.keys()).toEqual([]);
+		expect(sqlite.tokens()).toEqual([]);
 	});
 
 	test.each([
@@ -140,22 +142,14 @@ describe("a hashed id token", () => {
 		expect(`${await handler.issue(user)}`).toBe("V1StGXR8_Z5jdHi6B-myT");
 	});
 
-	test("always has enough entropy from the default generator", async () => {
-		// Of digits alone, as 19 of 62 characters can be.
-		const fill = vi.spyOn(crypto, "getRandomValues");
-		fill.mockImplementation((bytes) => {
+	test("is taken from the default generator whatever it draws, since its length is enough", async () => {
+		// Digits alone, as 19 of 62 characters can be.
+		const fill = vi.spyOn(crypto, "getRandomValues").mockImplementation((bytes) => {
 			(bytes as unknown as Uint8Array).fill(61);
 			return bytes;
 		});
-		const handler = links({ length: 19 });
-		for (let count = 0; count < 400 && fill.mock.calls.length < 2; count++) {
-			await handler.issue(user).catch(() => undefined);
-		}
-		fill.mockRestore();
-		// What is left of those bytes is not for the tests that follow.
-		generateRandomString(5000, DIGITS);
-		const digest = createHash("sha256").update("9".repeat(19)).digest("hex");
-		expect(sqlite.keys().map(({ id }) => id)).toContain(`link:sha256 ${digest}`);
+		onTestFinished(() => fill.mockRestore());
+		expect(`${await links({ length: 19 }).issue(user)}`).toBe("9".repeat(19));
 	});
 
 	test("limits the length of the name to leave room for its digest", () => {
@@ -214,18 +208,18 @@ describe("a hashed password token", () => {
 		const [a, ab] = [await sqlite.createUser("a"), await sqlite.createUser("a.b")];
 		await handler("b.c").issue(a);
 		await handler("c").issue(ab);
-		const [first, second] = sqlite.keys().map(({ id }) => id.split("hmac-sha256 ")[1]);
+		const [first, second] = sqlite.tokens().map(({ id }) => id.split("hmac-sha256 ")[1]);
 		expect(first).not.toBe(second);
 		await expect(handler("").validate("c", a)).rejects.toEqual(INVALID);
 		await expect(handler("").validate("b.c", a)).resolves.toHaveProperty("userId", a);
 	});
 
 	test("limits the length of the name to leave room for its digest", () => {
-		expect(() => codes(SECRET, "n".repeat(176))).not.toThrow();
-		expect(() => codes(SECRET, "n".repeat(177))).toThrow(/^name must be a string of 1 to 176 /);
+		expect(() => codes(SECRET, "n".repeat(155))).not.toThrow();
+		expect(() => codes(SECRET, "n".repeat(156))).toThrow(/^name must be a string of 1 to 155 /);
 	});
 
-	test("allows as many tries as a plain one", async () => {
+	test("allows as many attempts as a plain one", async () => {
 		const token = await codes().issue(user);
 		for (let count = 0; count < 5; count++) {
 			await expect(codes().validate("00000000", user)).rejects.toEqual(INVALID);
@@ -276,5 +270,68 @@ describe("storeToken and secret", () => {
 			}
 		}
 		expect.assertions(2);
+	});
+});
+
+describe("isStorable", () => {
+	test.each(["a", "a".repeat(255), "a.b:c'd\"e%f_g", "ä 🔑", " "])("accepts %j", (value) => {
+		expect(isStorable(value)).toBe(true);
+	});
+
+	test.each([...NOT_STRINGS, ...UNSTORABLE_STRINGS])("rejects %s", (_, value) => {
+		expect(isStorable(value)).toBe(false);
+	});
+});
+
+describe("isTokenValue", () => {
+	test("accepts all visible ASCII characters", () => {
+		const visible = String.fromCharCode(...Array.from({ length: 94 }, (_, index) => 0x21 + index));
+		expect(isTokenValue(visible, 94)).toBe(true);
+	});
+
+	test.each([...NOT_STRINGS, ...NOT_TOKENS])("rejects %s", (_, value) => {
+		expect(isTokenValue(value, 255)).toBe(false);
+	});
+
+	test("accepts up to the given number of characters", () => {
+		expect(isTokenValue("a".repeat(250), 250)).toBe(true);
+		expect(isTokenValue("a".repeat(251), 250)).toBe(false);
+	});
+});
+
+describe("internal ids", () => {
+	const EXPIRES = 1_700_000_000_000;
+	const keyOf = (id: string, expires = EXPIRES) => ({ id, userId: "user", expires });
+
+	test("name the key and its expiry, behind a colon", async () => {
+		expect(await spentId(keyOf("name:token"))).toBe(`:name:token ${EXPIRES}`);
+		expect(attemptPrefix(keyOf("name:user.code"))).toBe(`:name:user.code ${EXPIRES} `);
+	});
+
+	test("of a spent row hold the digest of an id that is too long, and fit the column with any expiry", async () => {
+		const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+		for (const expires of [0, EXPIRES, 102_000_000_000_000]) {
+			const room = 255 - `: ${expires}`.length;
+			const [fits, tooLong] = ["a".repeat(room), "a".repeat(room + 1)];
+			expect(await spentId(keyOf(fits, expires))).toBe(`:${fits} ${expires}`);
+			expect(await spentId(keyOf(tooLong, expires))).toBe(`:${sha256(tooLong)} ${expires}`);
+		}
+	});
+
+	test("differ for different keys and expiries", async () => {
+		const part = fc.string({
+			unit: fc.constantFrom("a", ".", ":", "1"),
+			minLength: 1,
+			maxLength: 300,
+		});
+		const key = fc.record({ id: part, expires: fc.integer({ min: 0, max: 120 }) });
+		await fc.assert(
+			fc.asyncProperty(key, key, async (one, other) => {
+				fc.pre(one.id !== other.id || one.expires !== other.expires);
+				const [first, second] = [keyOf(one.id, one.expires), keyOf(other.id, other.expires)];
+				expect(await spentId(first)).not.toBe(await spentId(second));
+				expect(attemptPrefix(first)).not.toBe(attemptPrefix(second));
+			}),
+		);
 	});
 });
