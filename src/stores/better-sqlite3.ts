@@ -1,6 +1,6 @@
 import { ownOptions } from "../check.js";
 import type { KeyStore } from "../key-store.js";
-import type { Tables, TablesOption } from "./sql.js";
+import { checkDriver, type Mistake, type Tables, type TablesOption } from "./sql.js";
 import { sqliteStore } from "./sqlite.js";
 
 /** A prepared statement. It takes values one by one, because all four drivers do. */
@@ -24,19 +24,13 @@ export interface SqliteDatabase {
 /** The options of `betterSqlite3()`. */
 export type SqliteOptions = TablesOption;
 
-/** What was passed in place of a database, and what to pass; `undefined` if it may be one. */
-const whatElse = (db: unknown): string | undefined => {
-	if (db === undefined || db === null) return String(db);
-	if (typeof db !== "object") return `a ${typeof db}`;
-	const has = (method: string): boolean =>
-		typeof (db as Record<string, unknown>)[method] === "function";
-
-	if (has("batch") && has("execute")) {
-		return "a client of @libsql/client, which is asynchronous: open the file with libsql";
-	}
-	if (has("batch")) return "a D1 database, which is asynchronous: pass it to d1()";
-	return has("prepare") ? undefined : "an object without prepare()";
-};
+const MISTAKES: readonly Mistake[] = [
+	[
+		["batch", "execute"],
+		"a client of @libsql/client, which is asynchronous: open the file with libsql",
+	],
+	[["batch"], "a D1 database, which is asynchronous: pass it to d1()"],
+];
 
 /**
  * A store on SQLite with `better-sqlite3`, `libsql`, `bun:sqlite`, or `node:sqlite`. It keeps tokens in
@@ -53,12 +47,12 @@ const whatElse = (db: unknown): string | undefined => {
  * const magicLink = idToken(betterSqlite3(db), "magic-link", { expiresIn: 60 * 10 });
  */
 export const betterSqlite3 = (db: SqliteDatabase, options?: SqliteOptions): KeyStore => {
-	const wrong = whatElse(db);
-	if (wrong) {
-		throw new TypeError(
-			`db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite, not ${wrong}`,
-		);
-	}
+	checkDriver(
+		db,
+		"db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite",
+		["prepare"],
+		MISTAKES,
+	);
 	const { tables } = ownOptions(options, ["tables"]);
 
 	// Prepared at first use, because an app may create its tables after its handlers.

@@ -1,6 +1,6 @@
 import { ownOptions } from "../check.js";
 import type { KeyStore } from "../key-store.js";
-import type { Tables, TablesOption } from "./sql.js";
+import { checkDriver, type Mistake, type Tables, type TablesOption } from "./sql.js";
 import { sqliteStore } from "./sqlite.js";
 
 /** A prepared statement of D1. */
@@ -17,19 +17,13 @@ export interface D1Database {
 /** The options of `d1()`. */
 export type D1Options = TablesOption;
 
-/** What was passed in place of a D1 database, and what to pass; `undefined` if it may be one. */
-const whatElse = (db: unknown): string | undefined => {
-	if (db === undefined || db === null) return String(db);
-	if (typeof db !== "object") return `a ${typeof db}`;
-	const has = (method: string): boolean =>
-		typeof (db as Record<string, unknown>)[method] === "function";
-
-	if (has("prepare") && has("batch")) return undefined;
-	if (has("prepare")) return "one of a driver such as better-sqlite3: pass that to betterSqlite3()";
-	return has("batch")
-		? "a client of @libsql/client: open the file with libsql, and pass that to betterSqlite3()"
-		: "an object without prepare() and batch()";
-};
+const MISTAKES: readonly Mistake[] = [
+	[["close", "prepare"], "one of a driver such as better-sqlite3: pass that to betterSqlite3()"],
+	[
+		["batch", "execute"],
+		"a client of @libsql/client: open the file with libsql, and pass that to betterSqlite3()",
+	],
+];
 
 /**
  * A store on Cloudflare D1. It keeps tokens in the `auth_key` table of Lucia's adapter, and runs one
@@ -45,8 +39,7 @@ const whatElse = (db: unknown): string | undefined => {
  * const magicLink = idToken(d1(env.DB), "magic-link", { expiresIn: 60 * 10 });
  */
 export const d1 = (db: D1Database, options?: D1Options): KeyStore => {
-	const wrong = whatElse(db);
-	if (wrong) throw new TypeError(`db must be a D1 database, not ${wrong}`);
+	checkDriver(db, "db must be a D1 database", ["prepare", "batch"], MISTAKES);
 	const { tables } = ownOptions(options, ["tables"]);
 
 	const all = async (sql: string, ...values: unknown[]): Promise<unknown[]> =>

@@ -3,7 +3,17 @@ import { LuciaTokenError } from "../error.js";
 import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
 import { takeOneByOne } from "../limits/attempts.js";
 import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
-import { retry, type TableNames, type Tables, type TablesOption, toTableNames } from "./sql.js";
+import {
+	checkDriver,
+	isSingleUse,
+	type Mistake,
+	newKey,
+	retry,
+	type TableNames,
+	type Tables,
+	type TablesOption,
+	toTableNames,
+} from "./sql.js";
 
 /** A pool or connection of `mysql2/promise`. Only what the store uses is declared. */
 export interface Mysql2Pool {
@@ -27,26 +37,6 @@ const begins = (prefix: string, id: string): string =>
 // So numbers are sent as strings, and cast.
 const NUMBER = "CAST(? AS SIGNED)";
 
-// Columns carry their table's name: the table of users may have a column of the same name.
-const isSingleUse = ({ key, hasLogins }: TableNames): string =>
-	hasLogins
-		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
-		: `${key}.expires IS NOT NULL`;
-
-/** The columns of a new key, and what a SELECT must give for them. */
-const newKey = (
-	{ hasLogins }: TableNames,
-	id: string,
-	userId: string,
-	expires: string,
-): [into: string, values: string] =>
-	hasLogins
-		? [
-				"id, user_id, primary_key, hashed_password, expires",
-				`${id}, ${userId}, 0, NULL, ${expires}`,
-			]
-		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
-
 // Bytes, because the server converts texts to the connection's character set, and puts `?` for letters that
 // it lacks: another user's id, perhaps. Drivers round the numbers of a BIGINT.
 const columnsOf = (key: string): string =>
@@ -55,7 +45,7 @@ const columnsOf = (key: string): string =>
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;
 	const id = `${key}.id`;
-	const singleUse = isSingleUse(tables);
+	const singleUse = isSingleUse(tables, "0");
 	const columns = columnsOf(key);
 	const returning = ` RETURNING ${columns}`;
 
@@ -65,7 +55,7 @@ const toStatements = (tables: TableNames) => {
 	const isKey = `${is(id)} AND ${singleUse}`;
 	const andOfUser = ` AND ${letters(`${key}.user_id`)} = ${letters("?")}`;
 	const isOfUser = `${is(`${key}.user_id`)} AND ${singleUse}`;
-	const [into, values] = newKey(tables, "?", "id", NUMBER);
+	const [into, values] = newKey(tables, "0", "?", "id", NUMBER);
 
 	return {
 		insert: `INSERT INTO ${key} (${into}) SELECT ${values} FROM ${user} WHERE ${is("id")}`,
@@ -105,14 +95,14 @@ const takeAttemptsSql = (tables: TableNames): string => {
 	const id = `${key}.id`;
 	const attempts = `CONCAT('${INTERNAL}', code.id, ' ', code.expires, ' ')`;
 	const attemptId = `CONCAT('${INTERNAL}', id, ' ', expires, ' ', number)`;
-	const [into, values] = newKey(tables, attemptId, "user_id", "expires");
+	const [into, values] = newKey(tables, "0", attemptId, "user_id", "expires");
 
 	return `INSERT INTO ${key} (${into})
 		WITH mine AS (
 			SELECT STRAIGHT_JOIN ${id}, ${key}.user_id, ${key}.expires,
 				${begins("?", id)} AS is_code, ${letters(id)} = ${letters("?")} AS is_guess
 			FROM (SELECT id FROM ${user} WHERE ${is("id")} FOR UPDATE) AS owner
-			STRAIGHT_JOIN ${key} ON ${is(`${key}.user_id`)} AND ${isSingleUse(tables)}
+			STRAIGHT_JOIN ${key} ON ${is(`${key}.user_id`)} AND ${isSingleUse(tables, "0")}
 				AND (${begins("?", id)} OR ${begins(`CONCAT('${INTERNAL}', ?)`, id)})
 		), codes AS (
 			(SELECT * FROM mine WHERE is_code AND expires >= ${NUMBER}
@@ -178,25 +168,12 @@ const toKeyRow = <Row extends ByteRow | { id: null; user_id: null }>(row: Row) =
 const WRONG_ANSWER =
 	"execute() must answer as that of mysql2/promise does: with an array of rows or of a result, and fields";
 
-/** What was passed in place of a pool of `mysql2/promise`, and what to pass; `undefined` if it may be one. */
-const whatElse = (pool: unknown): string | undefined => {
-	if (pool === undefined || pool === null) return String(pool);
-	if (typeof pool !== "object") return `a ${typeof pool}`;
-	const has = (method: string): boolean =>
-		typeof (pool as Record<string, unknown>)[method] === "function";
-
-	if (has("promise")) {
-		return "one with callbacks: pass pool.promise(), or create it with mysql2/promise";
-	}
-	if (has("batch")) return "one of mariadb: create it with mysql2/promise";
-	if (has("transaction")) {
-		return "a client such as PlanetScale's: create a pool with mysql2/promise";
-	}
-	if (has("execute")) return undefined;
-	if (has("query") && has("connect"))
-		return "one without execute(), such as pg's: pass that to pg()";
-	return "an object without execute()";
-};
+const MISTAKES: readonly Mistake[] = [
+	[["promise"], "one with callbacks: pass pool.promise(), or create it with mysql2/promise"],
+	[["batch"], "one of mariadb: create it with mysql2/promise"],
+	[["transaction"], "a client such as PlanetScale's: create a pool with mysql2/promise"],
+	[["totalCount"], "a Pool of pg: pass that to pg()"],
+];
 
 /** The options of `mysql2()`. */
 export type Mysql2Options = TablesOption;
@@ -352,10 +329,7 @@ const takeAttempts = async (
  * const magicLink = idToken(mysql2(pool), "magic-link", { expiresIn: 60 * 10 });
  */
 export const mysql2 = (pool: Mysql2Pool, options?: Mysql2Options): KeyStore => {
-	const wrong = whatElse(pool);
-	if (wrong) {
-		throw new TypeError(`pool must be a pool or connection of mysql2/promise, not ${wrong}`);
-	}
+	checkDriver(pool, "pool must be a pool or connection of mysql2/promise", ["execute"], MISTAKES);
 	const { tables } = ownOptions(options, ["tables"]);
 	const statements = toStatements(toTableNames(tables as Tables | undefined, "`"));
 	const runner = toRunner(pool);

@@ -2,7 +2,17 @@ import { ownOptions } from "../check.js";
 import { LuciaTokenError } from "../error.js";
 import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
 import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
-import { retry, type TableNames, type Tables, type TablesOption, toTableNames } from "./sql.js";
+import {
+	checkDriver,
+	isSingleUse,
+	type Mistake,
+	newKey,
+	retry,
+	type TableNames,
+	type Tables,
+	type TablesOption,
+	toTableNames,
+} from "./sql.js";
 
 /** A `Pool` or `Client` of `pg`. Only what the store uses is declared. */
 export interface PgPool {
@@ -42,30 +52,10 @@ const isUser = (column: string): string => `${column} = $1 AND ${isText(column, 
 const begins = (prefix: string, id: string): string =>
 	`starts_with(${id}::text COLLATE "C", ${prefix})`;
 
-// Columns carry their table's name: the table of users may have a column of the same name.
-const isSingleUse = ({ key, hasLogins }: TableNames): string =>
-	hasLogins
-		? `${key}.expires IS NOT NULL AND NOT ${key}.primary_key AND ${key}.hashed_password IS NULL`
-		: `${key}.expires IS NOT NULL`;
-
-/** The columns of a new key, and what a SELECT must give for them. */
-const newKey = (
-	{ hasLogins }: TableNames,
-	id: string,
-	userId: string,
-	expires: string,
-): [into: string, values: string] =>
-	hasLogins
-		? [
-				"id, user_id, primary_key, hashed_password, expires",
-				`${id}, ${userId}, false, NULL, ${expires}`,
-			]
-		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
-
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;
 	const id = `${key}.id`;
-	const singleUse = isSingleUse(tables);
+	const singleUse = isSingleUse(tables, "false");
 	const columns = `${id}, ${text(`${key}.user_id`)} AS user_id, ${key}.expires`;
 
 	const isKey = `${isKeyId(id, "$1")} AND ${singleUse}
@@ -78,7 +68,7 @@ const toStatements = (tables: TableNames) => {
 		OR (${begins(`'${INTERNAL}' || ${prefix}::text`, id)} AND ${key}.expires < ${internalBefore}::bigint))`;
 
 	// The user id is copied from the table of users, so it may be of any type, such as UUID.
-	const [into, values] = newKey(tables, "$3::text", "id", "$4::bigint");
+	const [into, values] = newKey(tables, "false", "$3::text", "id", "$4::bigint");
 
 	return {
 		insert: `INSERT INTO ${key} (${into}) SELECT ${values} FROM ${user} WHERE ${isUser("id")}
@@ -123,11 +113,11 @@ const toStatements = (tables: TableNames) => {
 const toTakeAttempts = (tables: TableNames): string => {
 	const { key } = tables;
 	const id = `${key}.id`;
-	const [into, values] = newKey(tables, "id", "user_id", "expires");
+	const [into, values] = newKey(tables, "false", "id", "user_id", "expires");
 
 	return `WITH mine AS MATERIALIZED (
 			SELECT ${id}::text COLLATE "C" AS id, user_id, expires FROM ${key}
-			WHERE ${isUser("user_id")} AND ${isSingleUse(tables)}
+			WHERE ${isUser("user_id")} AND ${isSingleUse(tables, "false")}
 				AND (${begins("$3::text", id)} OR ${begins(`'${INTERNAL}' || $3::text`, id)})
 		), code AS (
 			(SELECT * FROM mine WHERE starts_with(id, $3::text) AND expires >= $5::bigint
@@ -195,26 +185,14 @@ const hash = (text: string): number => {
 	return hash >>> 0;
 };
 
-/** What was passed in place of a pool of `pg`, and what to pass; `undefined` if it may be one. */
-const whatElse = (pool: unknown): string | undefined => {
-	if (pool === undefined || pool === null) return String(pool);
-	if (typeof pool !== "object" && typeof pool !== "function") return `a ${typeof pool}`;
-	const properties = pool as Record<string, unknown>;
-	const has = (method: string): boolean => typeof properties[method] === "function";
-
-	if ("waitReady" in pool) {
-		return "a PGlite: wrap it, with a query() that calls its query(text, values)";
-	}
-	if (has("createQueryRunner")) return "a DataSource of TypeORM: pass a Pool of pg beside it";
-	if (typeof pool === "function" && has("raw")) return "a Knex: pass a Pool of pg beside it";
-	if (has("getConnection") || has("beginTransaction")) {
-		return "one of MySQL or MariaDB: pass that to mysql2()";
-	}
-	if (has("query")) return undefined;
-	return typeof pool === "function"
-		? "a function without query(), such as the sql of postgres.js: create a Pool of pg"
-		: "an object without query()";
-};
+const MISTAKES: readonly Mistake[] = [
+	[["waitReady"], "a PGlite: wrap it, with a query() that calls its query(text, values)"],
+	[["createQueryRunner"], "a DataSource of TypeORM: pass a Pool of pg beside it"],
+	[["raw"], "a Knex: pass a Pool of pg beside it"],
+	[["unsafe"], "the sql of postgres.js: create a Pool of pg"],
+	[["getConnection"], "one of MySQL or MariaDB: pass that to mysql2()"],
+	[["beginTransaction"], "one of MySQL or MariaDB: pass that to mysql2()"],
+];
 
 /** Runs statements on a pool. */
 const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, prepare: boolean) => {
@@ -278,8 +256,7 @@ const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, pre
  * const magicLink = idToken(pg(pool), "magic-link", { expiresIn: 60 * 10 });
  */
 export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
-	const wrong = whatElse(pool);
-	if (wrong) throw new TypeError(`pool must be a Pool or Client of pg, not ${wrong}`);
+	checkDriver(pool, "pool must be a Pool or Client of pg", ["query"], MISTAKES);
 	const { prepare = true, tables } = ownOptions(options, ["prepare", "tables"]);
 	if (typeof prepare !== "boolean") throw new TypeError("prepare must be a boolean");
 	const statements = toStatements(toTableNames(tables as Tables | undefined, '"'));

@@ -54,6 +54,62 @@ export const toTableNames = (tables: Tables | undefined, quote: '"' | "`"): Tabl
 	return { user: quoted("user"), key: quoted("key"), hasLogins: false };
 };
 
+/** What apps pass by mistake: the properties that tell it, and what to say of it. */
+export type Mistake = readonly [properties: readonly string[], what: string];
+
+/**
+ * Checks what a store is made of. A wrong driver would only fail at the first token.
+ *
+ * @param expected what it must be, with the name of the argument
+ * @param methods the methods that it must have
+ * @param mistakes the first one that fits is named
+ * @throws TypeError it lacks a method, or is one of the mistakes
+ */
+export const checkDriver = (
+	driver: unknown,
+	expected: string,
+	methods: readonly string[],
+	mistakes: readonly Mistake[],
+): void => {
+	const object = Object(driver) as Record<string, unknown>;
+	const mistake = mistakes.find(([properties]) =>
+		properties.every((property) => property in object),
+	);
+	const isComplete = methods.every((method) => typeof object[method] === "function");
+	if (isComplete && !mistake) return;
+	const what =
+		object === driver
+			? `an object without ${methods.map((method) => `${method}()`).join(" and ")}`
+			: String(driver === undefined || driver === null ? driver : `a ${typeof driver}`);
+	throw new TypeError(`${expected}, not ${mistake ? mistake[1] : what}`);
+};
+
+/**
+ * The condition for a single-use key. Columns carry their table's name: the table of users may have a column
+ * of the same name.
+ *
+ * @param no how the database writes false
+ */
+export const isSingleUse = ({ key, hasLogins }: TableNames, no: string): string =>
+	hasLogins
+		? `${key}.expires IS NOT NULL AND ${key}.primary_key = ${no} AND ${key}.hashed_password IS NULL`
+		: `${key}.expires IS NOT NULL`;
+
+/** The columns of a new key, and what a SELECT must give for them. */
+export const newKey = (
+	{ hasLogins }: TableNames,
+	no: string,
+	id: string,
+	userId: string,
+	expires: string,
+): [into: string, values: string] =>
+	hasLogins
+		? [
+				"id, user_id, primary_key, hashed_password, expires",
+				`${id}, ${userId}, ${no}, NULL, ${expires}`,
+			]
+		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
+
 const MAX_RETRIES = 10;
 
 /**

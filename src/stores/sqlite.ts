@@ -1,7 +1,7 @@
 import { LuciaTokenError } from "../error.js";
 import { INTERNAL, type KeyStore, MAX_CODES } from "../key-store.js";
 import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
-import { type TableNames, type Tables, toTableNames } from "./sql.js";
+import { isSingleUse, newKey, type TableNames, type Tables, toTableNames } from "./sql.js";
 
 /** How a driver of SQLite runs a statement with its values. */
 export interface SqliteDriver {
@@ -21,33 +21,13 @@ const isText = (column: string): string => `${text(column)} COLLATE BINARY = ?`;
 
 const begins = (prefix: string, id: string): string => `instr(${id}, ${prefix}) = 1`;
 
-// Columns carry their table's name: the table of users may have a column of the same name.
-const isSingleUse = ({ key, hasLogins }: TableNames): string =>
-	hasLogins
-		? `${key}.expires IS NOT NULL AND ${key}.primary_key = 0 AND ${key}.hashed_password IS NULL`
-		: `${key}.expires IS NOT NULL`;
-
-/** The columns of a new key, and what a SELECT must give for them. */
-const newKey = (
-	{ hasLogins }: TableNames,
-	id: string,
-	userId: string,
-	expires: string,
-): [into: string, values: string] =>
-	hasLogins
-		? [
-				"id, user_id, primary_key, hashed_password, expires",
-				`${id}, ${userId}, 0, NULL, ${expires}`,
-			]
-		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
-
 // Drivers round the numbers of a column of integers.
 const RETURNING = `RETURNING id, ${text("user_id")} AS user_id, expires`;
 
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;
 	const id = `${key}.id`;
-	const singleUse = isSingleUse(tables);
+	const singleUse = isSingleUse(tables, "0");
 	const columns = `${id}, ${text(`${key}.user_id`)} AS user_id, ${key}.expires`;
 
 	const expired = `((${begins("?", id)} AND ${key}.expires < ?)
@@ -56,7 +36,7 @@ const toStatements = (tables: TableNames) => {
 	const isKey = `${is(id)} AND ${singleUse}
 		AND ${text(`${key}.user_id`)} COLLATE BINARY = coalesce(?, ${text(`${key}.user_id`)})`;
 	const isOfUser = `${is(`${key}.user_id`)} AND ${singleUse}`;
-	const [into, values] = newKey(tables, "?", "id", "?");
+	const [into, values] = newKey(tables, "0", "?", "id", "?");
 
 	return {
 		insert: `INSERT INTO ${key} (${into}) SELECT ${values} FROM ${user} WHERE ${is("id")} RETURNING id`,
@@ -96,12 +76,12 @@ const toTakeAttempts = (tables: TableNames): string => {
 			)
 			SELECT start || min(value) FROM number WHERE start || value NOT IN (SELECT id FROM mine)
 		)`;
-	const [into, values] = newKey(tables, attempt, "user_id", "expires");
+	const [into, values] = newKey(tables, "0", attempt, "user_id", "expires");
 
 	return `WITH mine AS MATERIALIZED (
 			SELECT ${id}, ${key}.user_id, ${key}.expires, ${begins("?", id)} AS is_code,
 				${id} COLLATE BINARY = ? AS is_guess
-			FROM ${key} WHERE ${is(`${key}.user_id`)} AND ${isSingleUse(tables)}
+			FROM ${key} WHERE ${is(`${key}.user_id`)} AND ${isSingleUse(tables, "0")}
 				AND (${begins("?", id)} OR ${begins(`'${INTERNAL}' || ?`, id)})
 		), code AS (
 			SELECT * FROM (

@@ -35,13 +35,20 @@ const OTHERS: readonly (readonly [keyof typeof SHOULD_BE, value: unknown, string
 		{ getConnection: method, query: method },
 		"one of MySQL or MariaDB: pass that to mysql2()",
 	],
-	["pg", () => method(), "a function without query(), such as the sql of postgres.js"],
+	["pg", { beginTransaction: method, query: method }, "one of MySQL or MariaDB"],
+	[
+		"pg",
+		Object.assign(() => method(), { unsafe: method }),
+		"the sql of postgres.js: create a Pool",
+	],
+	["pg", () => method(), "an object without query()"],
 	["mysql2", { batch: method, execute: method }, "one of mariadb: create it with mysql2/promise"],
 	["mysql2", { transaction: method, execute: method }, "a client such as PlanetScale's"],
-	["mysql2", { query: method, connect: method }, "one without execute(), such as pg's"],
+	["mysql2", { query: method, totalCount: 0 }, "a Pool of pg: pass that to pg()"],
 	["betterSqlite3", { prepare: method, batch: method }, "a D1 database, which is asynchronous"],
 	["betterSqlite3", { execute: method, batch: method }, "a client of @libsql/client"],
-	["d1", { prepare: method }, "one of a driver such as better-sqlite3"],
+	["d1", { prepare: method, close: method }, "one of a driver such as better-sqlite3"],
+	["d1", { prepare: method }, "an object without prepare() and batch()"],
 	["d1", { execute: method, batch: method }, "a client of @libsql/client"],
 ];
 
@@ -90,7 +97,7 @@ describe.each(STORES)("%s checks its options when it is created", (_name, create
 		(tables) => {
 			const expected = expect(() => create({ tables: tables as never }));
 			expected.toThrow(TypeError);
-			expected.toThrow(/^(tables\.(user|key) must be the name of a table|options must be)/);
+			expected.toThrow(/^(tables\.(user|key) must be the name of a table|tables must be an object)/);
 		},
 	);
 
