@@ -97,7 +97,9 @@ describe.each(STORES)("%s checks its options when it is created", (_name, create
 		(tables) => {
 			const expected = expect(() => create({ tables: tables as never }));
 			expected.toThrow(TypeError);
-			expected.toThrow(/^(tables\.(user|key) must be the name of a table|tables must be an object)/);
+			expected.toThrow(
+				/^(tables\.(user|key) must be the name of a table|tables must be an object)/,
+			);
 		},
 	);
 
