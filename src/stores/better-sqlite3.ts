@@ -34,7 +34,9 @@ const MISTAKES: readonly Mistake[] = [
 
 /**
  * A store on SQLite with `better-sqlite3`, `libsql`, `bun:sqlite`, or `node:sqlite`. It keeps tokens in
- * the `auth_key` table of Lucia's adapter, and runs one statement for each operation.
+ * the `auth_key` table of Lucia's adapter, and runs one statement for each operation. In a
+ * transaction that the app has begun, handlers with `maxAttempts` or `minInterval` throw an `Error`, because a
+ * rollback forgets what was counted.
  *
  * @param db the `Database` that you pass to Lucia's adapter, or a `DatabaseSync` of `node:sqlite`
  * @param options `tables`: the names of tables of your own

@@ -314,6 +314,10 @@ const takeAttempts = async (
  * A store on MySQL or MariaDB with `mysql2`. It keeps tokens in the `auth_key` table of Lucia's adapter,
  * and runs one statement for each operation.
  *
+ * A connection to MariaDB is asked by a statement of its own whether it is in a transaction. There, handlers
+ * with `maxAttempts` or `minInterval` throw an `Error`, because a rollback forgets what was counted. MySQL
+ * does not tell.
+ *
  * MySQL cannot return the row that it changes, so validation takes more statements there. The store queries
  * the version of the server once.
  *

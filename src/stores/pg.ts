@@ -241,7 +241,8 @@ const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, pre
  * A store on PostgreSQL with `pg`. It keeps tokens in the `auth_key` table of Lucia's adapter, and runs
  * one statement for each operation. If a token cannot be stored, a second statement finds out why. If
  * concurrent guesses at a code take the same attempt, all but one of them run their statement again. A
- * client is asked by a statement of its own, or two, whether it is in a transaction.
+ * client is asked by a statement of its own, or two, whether it is in a transaction. There, handlers with
+ * `maxAttempts` or `minInterval` throw an `Error`, because a rollback forgets what was counted.
  *
  * @param pool the `Pool` that you pass to Lucia's adapter
  * @param options `prepare`: false behind a pooler that does not support prepared statements; `tables`:

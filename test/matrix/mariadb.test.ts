@@ -255,7 +255,7 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 		expect(await store.consume(key.id)).toEqual(key);
 	});
 
-	test("a statement that a deadlock rolled back is retried five times", async () => {
+	test("a statement that a deadlock rolled back is retried ten times", async () => {
 		let deadlocks = 0;
 		const deadlock = (times: number) => {
 			deadlocks = 0;
@@ -266,9 +266,9 @@ describe.skipIf(url === "")("MySQL or MariaDB, besides", () => {
 				},
 			});
 		};
-		await deadlock(5).insert(key);
-		expect(deadlocks).toBe(6);
-		await expect(deadlock(6).insert(key)).rejects.toThrow("Deadlock");
+		await deadlock(10).insert(key);
+		expect(deadlocks).toBe(11);
+		await expect(deadlock(11).insert(key)).rejects.toThrow("Deadlock");
 	});
 
 	test("a deadlock reaches the caller in the caller's transaction", async () => {

@@ -81,7 +81,7 @@ describe.skipIf(url === "")("pg", () => {
 	});
 
 	test.each(["40001", "40P01"])(
-		"a statement that PostgreSQL rolled back is retried five times: %s",
+		"a statement that PostgreSQL rolled back is retried ten times: %s",
 		async (code) => {
 			let failures = 0;
 			const failing = (times: number) => {
@@ -93,10 +93,10 @@ describe.skipIf(url === "")("pg", () => {
 					},
 				});
 			};
-			await failing(5).insert(key);
-			expect(failures).toBe(6);
-			await expect(failing(6).insert(key)).rejects.toThrow("rolled back");
-			expect(failures).toBe(6);
+			await failing(10).insert(key);
+			expect(failures).toBe(11);
+			await expect(failing(11).insert(key)).rejects.toThrow("rolled back");
+			expect(failures).toBe(11);
 		},
 	);
 
