@@ -56,8 +56,9 @@ export const ownOptions = <Name extends string>(
 	names: readonly Name[],
 	what = "options",
 ): { readonly [Option in Name]?: unknown } => {
-	const given = options === undefined ? {} : options;
-	if (typeof given !== "object" || given === null || Array.isArray(given)) {
+	const given = (options === undefined ? {} : options) as object;
+	// A promise or a map has no properties of its own, and would count as no options at all.
+	if (Object.prototype.toString.call(given) !== "[object Object]") {
 		throw new TypeError(`${what} must be an object`);
 	}
 	for (const name of Reflect.ownKeys(given)) {

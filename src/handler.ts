@@ -87,7 +87,7 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 
 	/**
 	 * Takes back a token that could not be delivered: deletes it, and ends the interval that it began, so
-	 * that its user can request another one at once.
+	 * that its user can request another one at once. That works five times while an interval would last.
 	 *
 	 * @param token what `issue()` of this handler returned. The interval of any other token goes on: only the
 	 * handler knows which one a token began

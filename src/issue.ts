@@ -86,7 +86,9 @@ export const issuer = (
 			tokens ? tokens.issue(scope, seconds, insert) : insert(secondsFromNow(seconds));
 		if (!interval) return issue();
 		await refuseTransaction(store, "minInterval");
-		const [token, end] = await interval.issue(scope, issue);
+		const [token, end] = await interval.issue(scope, issue, (token) =>
+			store.delete(String(tokenKeyId(token)), scope.userId),
+		);
 		intervals.set(token, end);
 		return token;
 	};

@@ -417,7 +417,7 @@ describe("the options of a method", () => {
 			"Symbol(boundTo) is not an option: the options are boundTo",
 		],
 		["an array", ["a"], "options must be an object"],
-		["a String object", new String("a"), "0 is not an option: the options are boundTo"],
+		["a String object", new String("a"), "options must be an object"],
 		[
 			"an inherited option",
 			inherited,

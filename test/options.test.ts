@@ -84,6 +84,8 @@ describe.each(TOKEN_KINDS)(
 			["a symbol", { [Symbol("secret")]: "" }, `Symbol(secret) ${unknown}`],
 			["an option of a method", { boundTo: "a" }, `boundTo ${unknown}`],
 			["an array", ["hashed"], "options must be an object"],
+			["a promise", Promise.resolve({ storeToken: "hashed" }), "options must be an object"],
+			["a map", new Map([["storeToken", "hashed"]]), "options must be an object"],
 			["an option of a prototype", Object.create({ minInterval: 60 }), `minInterval ${inherited}`],
 			[
 				"an accessor of a class",

@@ -123,7 +123,8 @@ export const attemptLimit = (store: KeyStore, max: number) => ({
 		// A code that has expired here may be outstanding on a machine whose clock is behind.
 		const guess = { userId, prefix, id, maxAttempts: max, now: now - MAX_SKEW };
 		const taken = await (store.takeAttempts?.(guess) ?? takeOneByOne(store, guess));
-		const attempt = taken.find((key) => key.id.startsWith(`${INTERNAL}${id} `));
+		// The whole prefix: the id of a hashed code contains a space, so the guess `hmac-sha256` begins it.
+		const attempt = taken.find((taken) => taken.id.startsWith(attemptPrefix({ ...taken, id })));
 		if (!attempt) return null;
 
 		const key = { id, userId, expires: attempt.expires };

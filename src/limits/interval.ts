@@ -17,6 +17,10 @@ const PERIOD = MAX_STALL + MAX_SKEW;
 const NAMES_ALONE = 2 * PERIOD;
 const NAMES = INTERNAL_GRACE / 2;
 
+// How many intervals without a token a user may begin while the first of them would last. Otherwise, an
+// address that no mail reaches would have no limit at all.
+const MAX_UNUSED = 5;
+
 /**
  * The ids of the interval that comes after the last one. The final id is the interval's own. Calls that may
  * start an interval at the same time share an id, so only one of them gets all of its ids.
@@ -71,10 +75,11 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 		const ends = keys
 			.filter(({ id }) => [`${prefix}after `, `${prefix}first `].some((own) => id.startsWith(own)))
 			.map(({ expires }) => expires);
-		const running = ends.filter(
-			(expires) => !isExpired(expires, at) && !ids.has(unusedId(scope, expires)),
-		);
-		if (running.length > 0) throw tooSoon(Math.max(...running) + 1 - at);
+		const lasting = ends.filter((expires) => !isExpired(expires, at));
+		const isUnused = (expires: number) => ids.has(unusedId(scope, expires));
+		if (lasting.length >= MAX_UNUSED || !lasting.every(isUnused)) {
+			throw tooSoon(Math.max(...lasting) + 1 - at);
+		}
 
 		const last = ends.length > 0 ? Math.max(...ends) : undefined;
 		const expires = Math.max(secondsFromNow(minInterval) - 1, (last ?? 0) + 1);
@@ -97,6 +102,7 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 		 * Issues a token if the interval since the last one has passed.
 		 *
 		 * @param issue stores the token
+		 * @param undo deletes the token, if it was stored after the interval
 		 * @returns what `issue` returned, and a function that ends the interval
 		 * @throws LuciaTokenError `ISSUED_RECENTLY`: it has not passed
 		 * @throws LuciaTokenError `INVALID_USER_ID`: the user id is too long for the key's id
@@ -104,17 +110,22 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 		async issue<Result>(
 			scope: UserScope,
 			issue: () => Promise<Result>,
+			undo: (result: Result) => Promise<void>,
 		): Promise<[result: Result, end: () => Promise<void>]> {
 			if (unusedId(scope, 10 ** EXPIRY_LENGTH - 1).length > MAX_KEY_ID_LENGTH) {
 				throw new LuciaTokenError("INVALID_USER_ID");
 			}
 			const expires = await start(scope);
+			let result: Result;
 			try {
-				return [await issue(), () => end(scope, expires)];
+				result = await issue();
 			} catch (error) {
 				await end(scope, expires).catch(() => {});
 				throw error;
 			}
+			if (!isExpired(expires, now())) return [result, () => end(scope, expires)];
+			await undo(result);
+			throw tooSoon(length);
 		},
 	};
 };

@@ -230,7 +230,9 @@ const toRunner = (pool: Mysql2Pool) => {
 	/** Whether the app has begun a transaction. MySQL does not tell. */
 	const isInTransaction = async (): Promise<boolean> => {
 		if (!isConnection || !(await isMariadb())) return false;
-		const [row] = await select<{ active: unknown }>("SELECT @@in_transaction AS active");
+		const [row] = await select<{ active: unknown }>(
+			"SELECT @@in_transaction OR NOT @@autocommit AS active",
+		);
 		return Number(row?.active) === 1;
 	};
 

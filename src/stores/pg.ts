@@ -284,17 +284,23 @@ export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
 		}
 	};
 
+	const isKnownUser = async (userId: string): Promise<boolean> =>
+		(await query("find-user", userId, userId)).length > 0;
+
 	return {
 		async insert({ id, userId, expires }) {
 			const { rowCount } = await run("insert", userId, userId, id, expires).catch(
-				(error: unknown) => {
-					const isUnknown = isCode(error, USER_GONE, ...NOT_IN_COLUMN);
+				async (error: unknown) => {
+					const isNotInColumn = isCode(error, ...NOT_IN_COLUMN);
+					// Of a known user, it is the key's id or expiry: a mistake in the schema, which must be seen.
+					const isKnown = isNotInColumn && (await isKnownUser(userId).catch(() => false));
+					const isUnknown = isCode(error, USER_GONE) || (isNotInColumn && !isKnown);
 					throw isUnknown ? new LuciaTokenError("INVALID_USER_ID") : error;
 				},
 			);
 			if (rowCount === 1) return;
 			// Finding the cause in the first statement would slow down every insert.
-			const isKnown = (await query("find-user", userId, userId)).length > 0;
+			const isKnown = await isKnownUser(userId);
 			throw new LuciaTokenError(isKnown ? "DUPLICATE_TOKEN" : "INVALID_USER_ID");
 		},
 

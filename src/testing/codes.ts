@@ -32,8 +32,8 @@ const take = async (
 };
 
 const attempt = (code: StoredKey | undefined, number: number): StoredKey => {
-	if (!code) throw new Error("no such code");
-	return { ...code, id: `${attemptPrefix(code)}${number}` };
+	const key = code as StoredKey;
+	return { ...key, id: `${attemptPrefix(key)}${number}` };
 };
 
 /** Creates a user with outstanding codes, the earliest to expire first. */

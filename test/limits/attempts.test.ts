@@ -122,6 +122,15 @@ describe("attempts at a code", () => {
 		await expect(open().validate(token, user)).rejects.toEqual(INVALID);
 	});
 
+	test("of a hashed code are no hit for the guess that its id begins with", async () => {
+		const hashed = open({ storeToken: "hashed", secret: "s".repeat(32) });
+		await hashed.issue(user);
+		for (const guess of ["hmac-sha256", "hmac-sha256 "]) {
+			await expect(open().getToken(guess, user)).rejects.toEqual(INVALID);
+			await expect(open().validate(guess, user)).rejects.toEqual(INVALID);
+		}
+	});
+
 	test("do not hide EXPIRED_TOKEN while one is left, and an expired code costs no other code an attempt", async () => {
 		const [first, second] = [await open().issue(user), await open().issue(user)];
 		await guess(4);

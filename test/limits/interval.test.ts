@@ -211,6 +211,31 @@ describe.each(TOKEN_KINDS)("minInterval of $kind", ({ kind, create }) => {
 		expect(await retryAfter()).toBe(60);
 	});
 
+	test("holds for a token that was stored after it, which is deleted", async () => {
+		sqlite.db.close();
+		let stalls = true;
+		await start((adapter) => ({
+			...adapter,
+			setKey: async (key) => {
+				await adapter.setKey(key);
+				if (!stalls || key.id.startsWith(":")) return;
+				stalls = false;
+				vi.setSystemTime(NOW + MINUTE);
+			},
+		}));
+		await expect(open().issue(user)).rejects.toThrow("ISSUED_RECENTLY");
+		expect(sqlite.tokens()).toEqual([]);
+		await open().issue(user);
+	});
+
+	test("can end early five times while it lasts", async () => {
+		const handler = open();
+		for (let count = 0; count < 5; count++) await handler.withdraw(await handler.issue(user));
+		expect(await retryAfter(handler)).toBe(60);
+		vi.setSystemTime(NOW + MINUTE);
+		await handler.issue(user);
+	});
+
 	test.each([
 		[MINUTE - 1, 60, "issued"],
 		// The interval is over.
