@@ -100,6 +100,28 @@ describe.skipIf(url === "")("pg", () => {
 		},
 	);
 
+	test.each([
+		[
+			"a known user's reaches the caller: a schema with a mistake",
+			async () => [{}],
+			"out of range",
+		],
+		["an unknown user's is INVALID_USER_ID", async () => [], "INVALID_USER_ID"],
+		[
+			"an unknown user's is INVALID_USER_ID in a transaction, which it aborted",
+			() => Promise.reject(Object.assign(new Error("aborted"), { code: "25P02" })),
+			"INVALID_USER_ID",
+		],
+	])("an error of what a column cannot hold: %s", async (_, findUser, message) => {
+		const store = pg({
+			query: async ({ text }) => {
+				if (text.startsWith("SELECT")) return { rows: await findUser(), rowCount: null };
+				throw Object.assign(new Error("out of range"), { code: "22003" });
+			},
+		});
+		await expect(store.insert(key)).rejects.toThrow(message);
+	});
+
 	test.each([undefined, "lost", new Error("lost")])(
 		"any other error reaches the caller without a retry: %s",
 		async (error) => {
