@@ -40,6 +40,8 @@ const nextIds = (prefix: string, last: number | undefined, at: number): string[]
 	];
 };
 
+const unusedId = ({ interval }: UserScope, expires: number) => `${interval}unused ${expires}`;
+
 /**
  * Keeps a minimum interval between a user's tokens. An interval is a key that lasts as long. `issue` stores
  * it before the token, and only one of many concurrent calls can. Its id names the interval before it, so no
@@ -55,8 +57,6 @@ export const issueInterval = (store: KeyStore, minInterval: number) => {
 		new LuciaTokenError("ISSUED_RECENTLY", {
 			retryAfter: Math.max(1, Math.ceil(Math.min(rest, length) / 1000)),
 		});
-
-	const unusedId = ({ interval }: UserScope, expires: number) => `${interval}unused ${expires}`;
 
 	// Says that no token came of an interval. The interval's own key stays, since the next one is named
 	// after it.

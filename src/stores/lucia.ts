@@ -73,16 +73,16 @@ const withoutSpent = async (
 	return keys.filter((_, index) => !ids.has(String(spent[index])));
 };
 
-/**
- * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
- *
- * It calls the adapter, because the methods of `Auth` set the expiry themselves and hide whether a
- * single-use key is primary. (Lucia does not delete one that is.)
- *
- * Adapters do not tell which call deleted a key. The one atomic step that tells who won is an insert of an
- * id that only one call can have. So a key is used by inserting its spent row, which is never released.
- */
-const luciaStore = (adapter: Adapter): KeyStore => {
+// Returns anything but a duplicate id or an unknown user unchanged.
+const toInsertError = (cause: unknown): unknown => {
+	const { message } = Object(cause) as { message?: unknown };
+	if (message === "AUTH_INVALID_USER_ID") return new LuciaTokenError("INVALID_USER_ID", { cause });
+	if (message === "AUTH_DUPLICATE_KEY_ID") return new LuciaTokenError("DUPLICATE_TOKEN", { cause });
+	return DUPLICATE_CODES.includes(codeOf(cause)) ? new LuciaTokenError("DUPLICATE_TOKEN") : cause;
+};
+
+/** What the store asks of an adapter: users and keys are those that are spelled exactly as asked. */
+const toRows = (adapter: Adapter) => {
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> => {
 		const row = await adapter.getKey(id, keepData).catch(nullIfNoId);
 		// A collation that ignores case finds `ABC` for `abc`.
@@ -107,15 +107,7 @@ const luciaStore = (adapter: Adapter): KeyStore => {
 				expires,
 			});
 		} catch (cause) {
-			const { message } = Object(cause) as { message?: unknown };
-			if (message === "AUTH_INVALID_USER_ID") {
-				throw new LuciaTokenError("INVALID_USER_ID", { cause });
-			}
-			if (message === "AUTH_DUPLICATE_KEY_ID") {
-				throw new LuciaTokenError("DUPLICATE_TOKEN", { cause });
-			}
-			if (DUPLICATE_CODES.includes(codeOf(cause))) throw new LuciaTokenError("DUPLICATE_TOKEN");
-			throw cause;
+			throw toInsertError(cause);
 		}
 	};
 
@@ -137,6 +129,21 @@ const luciaStore = (adapter: Adapter): KeyStore => {
 			for (const result of results) if (result.status === "rejected") throw result.reason;
 		}
 	};
+
+	return { get, isUser, insert, getRows, deleteAll };
+};
+
+/**
+ * The default store: single-use keys through the adapter of a Lucia v1 `Auth`.
+ *
+ * It calls the adapter, because the methods of `Auth` set the expiry themselves and hide whether a
+ * single-use key is primary. (Lucia does not delete one that is.)
+ *
+ * Adapters do not tell which call deleted a key. The one atomic step that tells who won is an insert of an
+ * id that only one call can have. So a key is used by inserting its spent row, which is never released.
+ */
+const luciaStore = (adapter: Adapter): KeyStore => {
+	const { get, isUser, insert, getRows, deleteAll } = toRows(adapter);
 
 	// The call that inserts the spent row has used the key, for good. That a later delete fails changes
 	// nothing, and an error would report a used token as unused.

@@ -237,6 +237,30 @@ const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, pre
 	return { run, query, isInTransaction };
 };
 
+const takeAttempts = async (
+	{ query }: Pick<ReturnType<typeof toRunner>, "query">,
+	guess: Guess,
+): Promise<StoredKey[]> => {
+	const { userId, prefix, id, maxAttempts, now } = guess;
+	const values = [userId, userId, prefix, id, now, maxAttempts];
+	const taken: StoredKey[] = [];
+	const tried: string[] = [];
+	// It ends, because a call wants no attempt twice.
+	for (;;) {
+		// Calls that lost start at different numbers.
+		const start = tried.length === 0 ? 0 : Math.floor(Math.random() * maxAttempts);
+		const rows = await query<AttemptRow>("take-attempts", ...values, [...tried], start).catch(
+			(error: unknown) => {
+				if (isCode(error, USER_GONE)) return [];
+				throw error;
+			},
+		);
+		taken.push(...rows.filter((row) => row.is_taken).map(toStoredKey));
+		if (rows.every((row) => row.is_taken)) return taken;
+		tried.push(...rows.map(({ id, is_taken }) => (is_taken ? id.replace(/\d+$/, "") : id)));
+	}
+};
+
 /**
  * A store on PostgreSQL with `pg`. It keeps tokens in the `auth_key` table of Lucia's adapter, and runs
  * one statement for each operation. If a token cannot be stored, a second statement finds out why. If
@@ -261,28 +285,8 @@ export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
 	const { prepare = true, tables } = ownOptions(options, ["prepare", "tables"]);
 	if (typeof prepare !== "boolean") throw new TypeError("prepare must be a boolean");
 	const statements = toStatements(toTableNames(tables as Tables | undefined, '"'));
-	const { run, query, isInTransaction } = toRunner(pool, statements, prepare);
-
-	const takeAttempts = async (guess: Guess): Promise<StoredKey[]> => {
-		const { userId, prefix, id, maxAttempts, now } = guess;
-		const values = [userId, userId, prefix, id, now, maxAttempts];
-		const taken: StoredKey[] = [];
-		const tried: string[] = [];
-		// It ends, because a call wants no attempt twice.
-		for (;;) {
-			// Calls that lost start at different numbers.
-			const start = tried.length === 0 ? 0 : Math.floor(Math.random() * maxAttempts);
-			const rows = await query<AttemptRow>("take-attempts", ...values, [...tried], start).catch(
-				(error: unknown) => {
-					if (isCode(error, USER_GONE)) return [];
-					throw error;
-				},
-			);
-			taken.push(...rows.filter((row) => row.is_taken).map(toStoredKey));
-			if (rows.every((row) => row.is_taken)) return taken;
-			tried.push(...rows.map(({ id, is_taken }) => (is_taken ? id.replace(/\d+$/, "") : id)));
-		}
-	};
+	const runner = toRunner(pool, statements, prepare);
+	const { run, query, isInTransaction } = runner;
 
 	const isKnownUser = async (userId: string): Promise<boolean> =>
 		(await query("find-user", userId, userId)).length > 0;
@@ -333,7 +337,7 @@ export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
 			await query("delete-expired", prefix, now, internalBefore(now));
 		},
 
-		takeAttempts,
+		takeAttempts: (guess) => takeAttempts(runner, guess),
 
 		isInTransaction,
 	};
