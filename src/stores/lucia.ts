@@ -4,7 +4,7 @@ import { LuciaTokenError } from "../error.js";
 import { spentId } from "../key-id.js";
 import { INTERNAL, type KeyStore, type StoredKey } from "../key-store.js";
 import type { SingleUseKey } from "../token.js";
-import { internalBefore, type KeyRow, toStoredKey, toUserId } from "./row.js";
+import { internalBefore, type KeyRow, orNothing, toStoredKey, toUserId } from "./row.js";
 
 /**
  * An initialized Lucia v1 `Auth`. Only what tells its type from that of other versions is declared, so that
@@ -51,10 +51,7 @@ const ASCII = /^\p{ASCII}*$/u;
 
 const codeOf = (error: unknown): unknown => (Object(error) as { code?: unknown }).code;
 
-const nullIfNoId = (error: unknown): null => {
-	if (NO_ID_CODES.includes(codeOf(error))) return null;
-	throw error;
-};
+const isNoId = (error: unknown): boolean => NO_ID_CODES.includes(codeOf(error));
 
 const keepData = async (): Promise<boolean> => false;
 
@@ -84,7 +81,7 @@ const toInsertError = (cause: unknown): unknown => {
 /** What the store asks of an adapter: users and keys are those that are spelled exactly as asked. */
 const toRows = (adapter: Adapter) => {
 	const get = async (id: string, userId?: string): Promise<StoredKey | null> => {
-		const row = await adapter.getKey(id, keepData).catch(nullIfNoId);
+		const row = await orNothing(adapter.getKey(id, keepData), isNoId, null);
 		// A collation that ignores case finds `ABC` for `abc`.
 		if (row?.id !== id || !isSingleUse(row)) return null;
 		const key = toKey(row);
@@ -92,7 +89,7 @@ const toRows = (adapter: Adapter) => {
 	};
 
 	const isUser = async (userId: string): Promise<boolean> => {
-		const user = await adapter.getUser(userId).catch(nullIfNoId);
+		const user = await orNothing(adapter.getUser(userId), isNoId, null);
 		return user !== null && toUserId(user.id) === userId;
 	};
 
@@ -116,9 +113,9 @@ const toRows = (adapter: Adapter) => {
 		// adapter-mysql 1.1.1 ends the process if this list fails, as it does for letters that the column's
 		// character set lacks.
 		if (!ASCII.test(userId) && !(await isUser(userId))) return [];
-		const found = await adapter.getKeysByUserId(userId).catch(nullIfNoId);
+		const found = await orNothing(adapter.getKeysByUserId(userId), isNoId, []);
 		// A collation that ignores case finds the rows of user `ABC` for `abc`.
-		return found?.filter(({ user_id }) => toUserId(user_id) === userId) ?? [];
+		return found.filter(({ user_id }) => toUserId(user_id) === userId);
 	};
 
 	// Each batch ends before its error is thrown, so that no delete runs on after the call.

@@ -2,7 +2,14 @@ import { ownOptions } from "../check.js";
 import { LuciaTokenError } from "../error.js";
 import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
 import { takeOneByOne } from "../limits/attempts.js";
-import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
+import {
+	firstKey,
+	internalBefore,
+	type KeyRow,
+	keysOfUser,
+	orNothing,
+	toStoredKey,
+} from "./row.js";
 import {
 	checkDriver,
 	isSingleUse,
@@ -122,6 +129,11 @@ const takeAttemptsSql = (tables: TableNames): string => {
 		RETURNING id, ${letters("user_id")} AS user_id, expires`;
 };
 
+const expiredValues = (prefix: string, now: number): string[] => [
+	...[prefix, String(now)],
+	...[prefix, String(internalBefore(now))],
+];
+
 const takeValues = ({ userId, prefix, id, maxAttempts, now }: Guess): string[] => [
 	...[prefix, id, userId, userId, userId, userId, prefix, prefix],
 	...[now, now, maxAttempts].map(String),
@@ -145,13 +157,6 @@ const isErrno = (error: unknown, ...numbers: unknown[]): error is Error =>
 // An expiry that its column cannot hold is a mistake in the schema, and must be seen.
 const isNotInColumn = (error: unknown): boolean =>
 	isErrno(error, ...NOT_IN_COLUMN) && !/[`']expires[`']/.test(error.message);
-
-/** Answers a statement about an id that its column cannot hold: there is no such row. */
-const orNothing = <Result>(answer: Promise<Result>, nothing: Result): Promise<Result> =>
-	answer.catch((error: unknown) => {
-		if (isNotInColumn(error)) return nothing;
-		throw error;
-	});
 
 /** A row whose user id is in bytes. */
 interface ByteRow extends Omit<KeyRow, "user_id"> {
@@ -201,6 +206,7 @@ const toRunner = (pool: Mysql2Pool) => {
 	const select = <Row = KeyRow>(sql: string, ...values: string[]): Promise<Row[]> =>
 		orNothing(
 			retry(() => selectOnce<Row>(sql, values), isRolledBack),
+			isNotInColumn,
 			[],
 		);
 
@@ -212,6 +218,7 @@ const toRunner = (pool: Mysql2Pool) => {
 				if (typeof result?.affectedRows !== "number") throw new TypeError(WRONG_ANSWER);
 				return result.affectedRows;
 			}, isRolledBack),
+			isNotInColumn,
 			0,
 		);
 
@@ -301,7 +308,11 @@ const takeAttempts = async (
 ): Promise<StoredKey[]> => {
 	try {
 		if (await isMariadb()) {
-			const rows = await orNothing(selectOnce(statements.takeAttempts, takeValues(guess)), []);
+			const rows = await orNothing(
+				selectOnce(statements.takeAttempts, takeValues(guess)),
+				isNotInColumn,
+				[],
+			);
 			return rows.map(toStoredKey);
 		}
 	} catch (error) {
@@ -366,13 +377,12 @@ export const mysql2 = (pool: Mysql2Pool, options?: Mysql2Options): KeyStore => {
 		},
 
 		async deleteExpiredByUser(userId, prefix, now) {
-			const expired = [prefix, String(now), prefix, String(internalBefore(now))];
-			await change(statements.deleteExpiredOfUser, userId, userId, ...expired);
+			const values = [userId, userId, ...expiredValues(prefix, now)];
+			await change(statements.deleteExpiredOfUser, ...values);
 		},
 
 		async deleteExpired(prefix, now) {
-			const expired = [prefix, String(now), prefix, String(internalBefore(now))];
-			await change(statements.deleteExpired, ...expired);
+			await change(statements.deleteExpired, ...expiredValues(prefix, now));
 		},
 
 		takeAttempts: (guess) => takeAttempts(runner, statements, store, guess),

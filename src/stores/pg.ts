@@ -1,7 +1,14 @@
 import { ownOptions } from "../check.js";
 import { LuciaTokenError } from "../error.js";
 import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
-import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
+import {
+	firstKey,
+	internalBefore,
+	type KeyRow,
+	keysOfUser,
+	orNothing,
+	toStoredKey,
+} from "./row.js";
 import {
 	checkDriver,
 	isSingleUse,
@@ -165,12 +172,7 @@ const USER_GONE = "23503";
 // a number that is too large, or letters that its encoding lacks.
 const NOT_IN_COLUMN = ["22P02", "22003", "22007", "22008", "22021", "22P05"];
 
-/** Answers a statement about an id that its column cannot hold: there is no such row. */
-const orNothing = <Row>(answer: Promise<Row[]>): Promise<Row[]> =>
-	answer.catch((error: unknown) => {
-		if (isCode(error, ...NOT_IN_COLUMN)) return [];
-		throw error;
-	});
+const isNotInColumn = (error: unknown): boolean => isCode(error, ...NOT_IN_COLUMN);
 
 /**
  * When the transaction began, and whether that was with this statement. A statement that is sent in
@@ -219,7 +221,11 @@ const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, pre
 	};
 
 	const query = async <Row = KeyRow>(...statement: Parameters<typeof run>): Promise<Row[]> =>
-		orNothing(run(...statement).then(({ rows }) => rows as Row[]));
+		orNothing(
+			run(...statement).then(({ rows }) => rows as Row[]),
+			isNotInColumn,
+			[],
+		);
 
 	const readTransaction = async (): Promise<{ began: string; is_first: boolean } | undefined> => {
 		const { rows } = await send({ text: IN_TRANSACTION, values: [] });
@@ -249,11 +255,10 @@ const takeAttempts = async (
 	for (;;) {
 		// Calls that lost start at different numbers.
 		const start = tried.length === 0 ? 0 : Math.floor(Math.random() * maxAttempts);
-		const rows = await query<AttemptRow>("take-attempts", ...values, [...tried], start).catch(
-			(error: unknown) => {
-				if (isCode(error, USER_GONE)) return [];
-				throw error;
-			},
+		const rows = await orNothing(
+			query<AttemptRow>("take-attempts", ...values, [...tried], start),
+			(error) => isCode(error, USER_GONE),
+			[],
 		);
 		taken.push(...rows.filter((row) => row.is_taken).map(toStoredKey));
 		if (rows.every((row) => row.is_taken)) return taken;
@@ -295,10 +300,9 @@ export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
 		async insert({ id, userId, expires }) {
 			const { rowCount } = await run("insert", userId, userId, id, expires).catch(
 				async (error: unknown) => {
-					const isNotInColumn = isCode(error, ...NOT_IN_COLUMN);
 					// Of a known user, it is the key's id or expiry: a mistake in the schema, which must be seen.
-					const isKnown = isNotInColumn && (await isKnownUser(userId).catch(() => false));
-					const isUnknown = isCode(error, USER_GONE) || (isNotInColumn && !isKnown);
+					const isKnown = isNotInColumn(error) && (await isKnownUser(userId).catch(() => false));
+					const isUnknown = isCode(error, USER_GONE) || (isNotInColumn(error) && !isKnown);
 					throw isUnknown ? new LuciaTokenError("INVALID_USER_ID") : error;
 				},
 			);

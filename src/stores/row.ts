@@ -50,3 +50,14 @@ export const keysOfUser = (rows: readonly (KeyRow | { id: null })[]): StoredKey[
 	if (rows.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
 	return rows.filter((row) => row.id !== null).map(toStoredKey);
 };
+
+/** Answers a statement that asks for what cannot be there: with nothing, in place of the database's error. */
+export const orNothing = <Result>(
+	answer: Promise<Result>,
+	isNothing: (error: unknown) => boolean,
+	nothing: Result,
+): Promise<Result> =>
+	answer.catch((error: unknown) => {
+		if (isNothing(error)) return nothing;
+		throw error;
+	});
