@@ -14,6 +14,7 @@ import { issuer } from "./issue.js";
 import { attemptLimit } from "./limits/attempts.js";
 import { byExpiry } from "./limits/token-limit.js";
 import { type BindingOptions, bindingOptions, type Settings } from "./options.js";
+import { sweep, type SweepOptions } from "./sweep.js";
 import { type Token, tokenKeyId, toToken, tokenValue } from "./token.js";
 
 /**
@@ -120,12 +121,17 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
 
 	/**
-	 * Does what `deleteExpiredUserTokens` does, for all users. Run it once a day, for example.
+	 * Does what `deleteExpiredUserTokens` does, for all users. Run it once a day, for example. It reads the
+	 * table in batches of 1,000 rows, and pauses after each one for as long as it took, so that other calls
+	 * wait for one batch at most.
 	 *
-	 * @throws TypeError the store cannot do it. The default store cannot, because Lucia's adapters do not
+	 * @param options `signal`: an `AbortSignal` that ends the sweep before its next batch
+	 * @returns how many rows it deleted
+	 * @throws TypeError `signal` is not an `AbortSignal`, `options` is not an object or has an unknown option,
+	 * or the store cannot do it. The default store cannot, because Lucia's adapters do not
 	 * list the keys of all users: it deletes expired rows at every eighth call of `issue()` or so
 	 */
-	readonly deleteExpiredTokens: () => Promise<void>;
+	readonly deleteExpiredTokens: (options?: SweepOptions) => Promise<number>;
 
 	/** @deprecated use `getAllUserTokens`; 1.x called it this */
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
@@ -258,12 +264,7 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 			if (scope) await store.deleteExpiredByUser(scope.userId, scope.prefix, now());
 		},
 
-		deleteExpiredTokens: async () => {
-			if (!store.deleteExpired) {
-				throw new TypeError("This store cannot delete the expired tokens of all users");
-			}
-			await store.deleteExpired(layout.prefix, now());
-		},
+		deleteExpiredTokens: (options) => sweep(store, layout.prefix, options),
 
 		getAllUserTokens,
 		getUserTokens: getAllUserTokens,

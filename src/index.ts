@@ -1,7 +1,7 @@
 export { LuciaTokenError, type LuciaTokenErrorMessage } from "./error.js";
 export { type IdTokenOptions, type IdTokenWrapper, idToken } from "./id-token.js";
 export type { TokenHandler } from "./handler.js";
-export type { Guess, KeyStore, StoredKey } from "./key-store.js";
+export type { Guess, KeyStore, StoredKey, SweptBatch } from "./key-store.js";
 export type { BindingOptions, TokenOptions } from "./options.js";
 export {
 	type PasswordTokenOptions,
@@ -9,4 +9,5 @@ export {
 	passwordToken,
 } from "./password-token.js";
 export type { LuciaAuth } from "./stores/lucia.js";
+export type { SweepOptions } from "./sweep.js";
 export { type SingleUseKey, Token } from "./token.js";

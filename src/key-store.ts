@@ -33,6 +33,14 @@ export const INTERNAL = ":";
  */
 export const INTERNAL_GRACE = 60 * 60 * 1000;
 
+/** What a store did in one batch of a sweep. */
+export interface SweptBatch {
+	/** How many rows it deleted. */
+	readonly deleted: number;
+	/** What to pass for the next batch; left out at the end of the table. */
+	readonly next?: string;
+}
+
 /** How many of a user's outstanding codes are good: the newest. So a guess costs a bounded number of rows. */
 export const MAX_CODES = 10;
 
@@ -99,13 +107,27 @@ export interface KeyStore {
 	deleteExpiredByUser(userId: string, prefix: string, now: number): Promise<void>;
 
 	/**
-	 * Does what `deleteExpiredByUser` does, for the keys of all users. Leave it out if your store cannot do
-	 * it in one step: handlers then delete expired keys at some of their calls of `issue()`.
+	 * Does what `deleteExpiredByUser` does for the keys of all users, in batches, so that other calls need not
+	 * wait long. A batch reads about a thousand rows of the table in the order of their ids, and deletes those
+	 * that have expired. A store that makes nobody wait may do it all in one batch. Leave it out if your store cannot find expired keys without a user: handlers then
+	 * delete expired keys at some of their calls of `issue()`.
 	 *
 	 * @param prefix what the ids begin with, byte for byte
 	 * @param now the current time in epoch milliseconds
+	 * @param after where the batch begins: `""` for the first one, then `next` of the one before
 	 */
-	deleteExpired?(prefix: string, now: number): Promise<void>;
+	deleteExpired?(prefix: string, now: number, after: string): Promise<SweptBatch>;
+
+	/**
+	 * Deletes a user's oldest keys, so that the newest ones are left. It saves a list, and a statement for each
+	 * key. Of two keys, the one that expires later is newer, and of two with one expiry, the one with the
+	 * greater id. A key that expires after `latest` is older than all others.
+	 *
+	 * @param prefix what the ids begin with, byte for byte
+	 * @param max how many keys are left
+	 * @param latest epoch milliseconds
+	 */
+	deleteOldest?(userId: string, prefix: string, max: number, latest: number): Promise<void>;
 
 	/**
 	 * Takes the attempts of a guess: one of the guessed code, or, if that is not good, one of each of the

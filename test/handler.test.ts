@@ -351,7 +351,7 @@ describe.each(TOKEN_KINDS)("$kind", ({ make, keyId }) => {
 				sqlite.insertKey({ id: keyId("other", owner, `old${owner}`), user_id: owner, expires });
 			}
 			const token = await handler.issue(other);
-			await handler.deleteExpiredTokens();
+			expect(await handler.deleteExpiredTokens()).toBe(2);
 			expect(sqlite.keys()).toHaveLength(3);
 			await expect(handler.validate(token, other)).resolves.toHaveProperty("userId", other);
 		});

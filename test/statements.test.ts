@@ -71,7 +71,8 @@ const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise
 		"deleteExpiredUserTokens",
 		(store) => store.deleteExpiredByUser("user", "name:", 1),
 	],
-	["deleteExpired", "deleteExpiredTokens", async (store) => store.deleteExpired?.("name:", 1)],
+	["deleteExpired", "deleteExpiredTokens", async (store) => store.deleteExpired?.("name:", 1, "")],
+	["deleteOldest", "issue", async (store) => store.deleteOldest?.("user", "name:", 3, 1)],
 ];
 
 test("docs/statements.md holds every statement of every native store", async () => {

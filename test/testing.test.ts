@@ -45,6 +45,7 @@ describe("the exported cases pass", () => {
 				delete store.takeAttempts;
 				delete store.consumeAndDelete;
 				delete store.deleteExpired;
+				delete store.deleteOldest;
 				delete store.isInTransaction;
 				return store;
 			}),
@@ -123,7 +124,24 @@ describe("the exported cases fail a store that", () => {
 					store.deleteExpiredByUser(user, prefix, now + 1),
 			}),
 		],
-		["never sweeps", () => ({ deleteExpired: async () => {} })],
+		["never sweeps", () => ({ deleteExpired: async () => ({ deleted: 3 }) })],
+		[
+			"does not tell how many rows it deleted",
+			(store) => ({
+				deleteExpired: async (...args) => {
+					await store.deleteExpired?.(...args);
+					return { deleted: 0 };
+				},
+			}),
+		],
+		["keeps a user's oldest keys", () => ({ deleteOldest: async () => {} })],
+		[
+			"takes a key beyond the latest expiry for the newest",
+			(store) => ({
+				deleteOldest: async (user, prefix, max) =>
+					store.deleteOldest?.(user, prefix, max, Infinity),
+			}),
+		],
 		["ignores a duplicate", (store) => ({ insert: (key) => store.insert(key).catch(() => {}) })],
 		[
 			"throws the database's error for a duplicate",

@@ -113,6 +113,7 @@ export const drizzleStore = (db: NodePgDatabase): KeyStore => ({
 	},
 
 	async deleteExpired(prefix, now) {
-		await db.delete(authKey).where(and(singleUse, isExpired(prefix, now)));
+		const { rowCount } = await db.delete(authKey).where(and(singleUse, isExpired(prefix, now)));
+		return { deleted: rowCount ?? 0 };
 	},
 });

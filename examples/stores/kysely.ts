@@ -130,6 +130,7 @@ export const kyselyStore = (db: Kysely<Database>): KeyStore => ({
 	},
 
 	async deleteExpired(prefix, now) {
-		await db.deleteFrom("auth_key").where(isExpired(prefix, now)).execute();
+		const expired = db.deleteFrom("auth_key").where(isExpired(prefix, now));
+		return { deleted: Number((await expired.executeTakeFirst()).numDeletedRows) };
 	},
 });

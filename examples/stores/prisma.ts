@@ -80,23 +80,26 @@ export const prismaStore = ({ authUser, authKey }: LuciaClient): KeyStore => {
 
 	const deleteAll = async (where: Partial<Where>, isAsked: (key: StoredKey) => boolean) => {
 		const ids = (await find(where, isAsked)).map(({ id }) => id);
-		await authKey
+		const { count } = await authKey
 			.deleteMany({ where: { ...SINGLE_USE, ...where, id: { in: ids } } })
 			.catch(withoutArguments);
+		return count;
 	};
 
 	// The ids of internal keys begin with a colon: spent rows, attempts, and intervals. A call in flight may
 	// still need one after it expires.
 	const deleteExpired = async (prefix: string, now: number, userId?: string) => {
+		let deleted = 0;
 		for (const [begin, before] of [
 			[prefix, now],
 			[`:${prefix}`, now - HOUR],
 		] as const) {
-			await deleteAll(
+			deleted += await deleteAll(
 				{ ...(userId !== undefined && { user_id: userId }), expires: { lt: before } },
 				(key) => key.id.startsWith(begin) && (userId === undefined || key.userId === userId),
 			);
 		}
+		return deleted;
 	};
 
 	return {
@@ -144,7 +147,7 @@ export const prismaStore = ({ authUser, authKey }: LuciaClient): KeyStore => {
 		},
 
 		async deleteExpired(prefix, now) {
-			await deleteExpired(prefix, now);
+			return { deleted: await deleteExpired(prefix, now) };
 		},
 	};
 };

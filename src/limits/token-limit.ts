@@ -35,6 +35,10 @@ export const tokenLimit = (store: KeyStore, max: number) => ({
 		const others = await store.getAllByUser(userId, prefix);
 		const result = await insert(others.reduce(after, secondsFromNow(expiresIn)));
 
+		if (store.deleteOldest) {
+			await store.deleteOldest(userId, prefix, max, latest);
+			return result;
+		}
 		const age = (key: StoredKey) => (key.expires > latest ? 0 : 1);
 		const oldestFirst = [...(await store.getAllByUser(userId, prefix))].sort(
 			(a, b) => age(a) - age(b) || byExpiry(a, b),

@@ -11,11 +11,14 @@ import {
 	toStoredKey,
 } from "./row.js";
 import {
+	BATCH_SIZE,
+	type BatchRow,
 	checkDriver,
 	isSingleUse,
 	type Mistake,
 	newKey,
 	retry,
+	sweepBatch,
 	type TableNames,
 	type Tables,
 	type TablesOption,
@@ -82,7 +85,18 @@ const toStatements = (tables: TableNames) => {
 		takeAttempts: takeAttemptsSql(tables),
 		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?", id)}`,
 		deleteExpiredOfUser: `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired}`,
-		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired}`,
+		// The order of the primary key, so that no batch reads what another one has read.
+		readBatch: `SELECT ${letters("MAX(id)")} AS last, COUNT(*) AS size, COALESCE(SUM(expired), 0) AS expired FROM (
+				SELECT ${id}, ${singleUse} AND ${expired} AS expired
+				FROM ${key} WHERE ${id} > ? ORDER BY ${id} LIMIT ${BATCH_SIZE}
+			) AS batch`,
+		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired} AND id > ? AND id <= ?`,
+		// MySQL takes no OFFSET without a LIMIT, and no string for either.
+		deleteOldest: (max: number) => `DELETE ${key} FROM ${key} JOIN (
+				SELECT ${id} FROM ${key} WHERE ${isOfUser} AND ${begins("?", id)}
+				ORDER BY ${key}.expires > ${NUMBER}, ${key}.expires DESC, ${letters(id)} DESC
+				LIMIT 18446744073709551615 OFFSET ${max}
+			) AS oldest ON ${id} = oldest.id`,
 	};
 };
 
@@ -158,17 +172,13 @@ const isErrno = (error: unknown, ...numbers: unknown[]): error is Error =>
 const isNotInColumn = (error: unknown): boolean =>
 	isErrno(error, ...NOT_IN_COLUMN) && !/[`']expires[`']/.test(error.message);
 
-/** A row whose user id is in bytes. */
-interface ByteRow extends Omit<KeyRow, "user_id"> {
-	readonly user_id: Uint8Array | string;
-}
-
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-const toKeyRow = <Row extends ByteRow | { id: null; user_id: null }>(row: Row) => ({
-	...row,
-	user_id: row.user_id instanceof Uint8Array ? utf8.decode(row.user_id) : row.user_id,
-});
+const toText = (value: unknown): unknown =>
+	value instanceof Uint8Array ? utf8.decode(value) : value;
+
+const withTexts = (row: object): object =>
+	Object.fromEntries(Object.entries(row).map(([column, value]) => [column, toText(value)]));
 
 const WRONG_ANSWER =
 	"execute() must answer as that of mysql2/promise does: with an array of rows or of a result, and fields";
@@ -200,7 +210,7 @@ const toRunner = (pool: Mysql2Pool) => {
 	const selectOnce = async <Row = KeyRow>(sql: string, values: string[]): Promise<Row[]> => {
 		const rows = await execute(sql, values);
 		if (!Array.isArray(rows)) throw new TypeError(WRONG_ANSWER);
-		return (rows as ByteRow[]).map(toKeyRow) as Row[];
+		return (rows as object[]).map(withTexts) as Row[];
 	};
 
 	const select = <Row = KeyRow>(sql: string, ...values: string[]): Promise<Row[]> =>
@@ -381,8 +391,15 @@ export const mysql2 = (pool: Mysql2Pool, options?: Mysql2Options): KeyStore => {
 			await change(statements.deleteExpiredOfUser, ...values);
 		},
 
-		async deleteExpired(prefix, now) {
-			await change(statements.deleteExpired, ...expiredValues(prefix, now));
+		async deleteExpired(prefix, now, after) {
+			const values = [...expiredValues(prefix, now), after];
+			const [batch] = await select<BatchRow>(statements.readBatch, ...values);
+			return sweepBatch(batch, (last) => change(statements.deleteExpired, ...values, last));
+		},
+
+		async deleteOldest(userId, prefix, max, latest) {
+			const values = [userId, userId, prefix, String(latest)];
+			await change(statements.deleteOldest(max), ...values);
 		},
 
 		takeAttempts: (guess) => takeAttempts(runner, statements, store, guess),

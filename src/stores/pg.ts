@@ -2,6 +2,13 @@ import { ownOptions } from "../check.js";
 import { LuciaTokenError } from "../error.js";
 import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
 import {
+	type PgDriver,
+	type Pglite,
+	type PgPool,
+	type PostgresSql,
+	toPgDriver,
+} from "./pg-driver.js";
+import {
 	firstKey,
 	internalBefore,
 	type KeyRow,
@@ -10,26 +17,19 @@ import {
 	toStoredKey,
 } from "./row.js";
 import {
-	checkDriver,
+	BATCH_SIZE,
+	type BatchRow,
 	isSingleUse,
-	type Mistake,
 	newKey,
 	retry,
+	sweepBatch,
 	type TableNames,
 	type Tables,
 	type TablesOption,
 	toTableNames,
 } from "./sql.js";
 
-/** A `Pool` or `Client` of `pg`. Only what the store uses is declared. */
-export interface PgPool {
-	query(query: { name?: string; text: string; values: unknown[] }): Promise<{
-		rows: unknown[];
-		rowCount: number | null;
-	}>;
-	/** A pool has this number; a client does not. */
-	readonly totalCount?: unknown;
-}
+export type { Pglite, PgPool, PostgresSql };
 
 /** The options of `pg()`. */
 export interface PgOptions extends TablesOption {
@@ -98,7 +98,18 @@ const toStatements = (tables: TableNames) => {
 		"take-attempts": toTakeAttempts(tables),
 		"delete-all": `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("$3", id)}`,
 		"delete-expired-of-user": `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired("$3", "$4", "$5")}`,
-		"delete-expired": `DELETE FROM ${key} WHERE ${singleUse} AND ${expired("$1", "$2", "$3")}`,
+		// The order of the primary key, so that no batch reads what another one has read.
+		"read-batch": `SELECT max(id)::text AS last, count(*) AS size, count(*) FILTER (WHERE expired) AS expired FROM (
+				SELECT ${id}, ${singleUse} AND ${expired("$1", "$2", "$3")} AS expired
+				FROM ${key} WHERE ${id} > $4 ORDER BY ${id} LIMIT ${BATCH_SIZE}
+			) AS batch`,
+		"delete-expired": `DELETE FROM ${key}
+			WHERE ${singleUse} AND ${expired("$1", "$2", "$3")} AND id > $4 AND id <= $5`,
+		"delete-oldest": `DELETE FROM ${key} WHERE id IN (
+				SELECT ${id} FROM ${key} WHERE ${isOfUser} AND ${begins("$3", id)}
+				ORDER BY ${key}.expires > $4::bigint, ${key}.expires DESC, ${id}::text COLLATE "C" DESC
+				OFFSET $5::int
+			)`,
 	};
 };
 
@@ -187,17 +198,12 @@ const hash = (text: string): number => {
 	return hash >>> 0;
 };
 
-const MISTAKES: readonly Mistake[] = [
-	[["waitReady"], "a PGlite: wrap it, with a query() that calls its query(text, values)"],
-	[["createQueryRunner"], "a DataSource of TypeORM: pass a Pool of pg beside it"],
-	[["raw"], "a Knex: pass a Pool of pg beside it"],
-	[["unsafe"], "the sql of postgres.js: create a Pool of pg"],
-	[["getConnection"], "one of MySQL or MariaDB: pass that to mysql2()"],
-	[["beginTransaction"], "one of MySQL or MariaDB: pass that to mysql2()"],
-];
-
 /** Runs statements on a pool. */
-const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, prepare: boolean) => {
+const toRunner = (
+	pool: PgDriver,
+	statements: ReturnType<typeof toStatements>,
+	prepare: boolean,
+) => {
 	// The name depends on the text, because pg rejects a second text under one name. Stores on other tables,
 	// or of other versions of this library, may share the pool.
 	const names = Object.fromEntries(
@@ -234,7 +240,7 @@ const toRunner = (pool: PgPool, statements: ReturnType<typeof toStatements>, pre
 
 	/** Whether the app has begun a transaction. A pool's statements run outside of any. */
 	const isInTransaction = async (): Promise<boolean> => {
-		if (typeof pool.totalCount === "number") return false;
+		if (pool.isPool) return false;
 		const first = await readTransaction();
 		if (!first || first.is_first) return false;
 		return first.began === (await readTransaction())?.began;
@@ -285,12 +291,12 @@ const takeAttempts = async (
  * const pool = new Pool({ connectionString: process.env.DATABASE_URL });
  * const magicLink = idToken(pg(pool), "magic-link", { expiresIn: 60 * 10 });
  */
-export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
-	checkDriver(pool, "pool must be a Pool or Client of pg", ["query"], MISTAKES);
+export const pg = (pool: PgPool | PostgresSql | Pglite, options?: PgOptions): KeyStore => {
+	const driver = toPgDriver(pool);
 	const { prepare = true, tables } = ownOptions(options, ["prepare", "tables"]);
 	if (typeof prepare !== "boolean") throw new TypeError("prepare must be a boolean");
 	const statements = toStatements(toTableNames(tables as Tables | undefined, '"'));
-	const runner = toRunner(pool, statements, prepare);
+	const runner = toRunner(driver, statements, prepare);
 	const { run, query, isInTransaction } = runner;
 
 	const isKnownUser = async (userId: string): Promise<boolean> =>
@@ -337,8 +343,16 @@ export const pg = (pool: PgPool, options?: PgOptions): KeyStore => {
 			await query("delete-expired-of-user", ...values);
 		},
 
-		async deleteExpired(prefix, now) {
-			await query("delete-expired", prefix, now, internalBefore(now));
+		async deleteExpired(prefix, now, after) {
+			const values = [prefix, now, internalBefore(now), after];
+			const [batch] = await query<BatchRow>("read-batch", ...values);
+			return sweepBatch(batch, async (last) =>
+				Number((await run("delete-expired", ...values, last)).rowCount),
+			);
+		},
+
+		async deleteOldest(userId, prefix, max, latest) {
+			await query("delete-oldest", userId, userId, prefix, latest, max);
 		},
 
 		takeAttempts: (guess) => takeAttempts(runner, guess),

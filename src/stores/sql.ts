@@ -1,4 +1,5 @@
 import { check, ownOptions } from "../check.js";
+import type { SweptBatch } from "../key-store.js";
 
 /** The names of tables of your own. A name may include a schema: `"auth.user_token"`. */
 export interface Tables {
@@ -109,6 +110,32 @@ export const newKey = (
 				`${id}, ${userId}, ${no}, NULL, ${expires}`,
 			]
 		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
+
+/** How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes. */
+export const BATCH_SIZE = 1000;
+
+/** What a batch of a sweep reads: the last id, how many rows there are, and how many have expired. */
+export interface BatchRow {
+	readonly last: string;
+	readonly size: number | string | bigint;
+	readonly expired: number | string | bigint;
+}
+
+/**
+ * Deletes what a batch of a sweep has read.
+ *
+ * @param deleteUpTo deletes the batch's expired rows, up to its last id. Returns how many
+ */
+export const sweepBatch = async (
+	batch: BatchRow | undefined,
+	deleteUpTo: (last: string) => Promise<number>,
+): Promise<SweptBatch> => {
+	// A name that the database cannot hold has no keys.
+	if (!batch) return { deleted: 0 };
+	const { last, size, expired } = batch;
+	const deleted = Number(expired) > 0 ? await deleteUpTo(last) : 0;
+	return Number(size) === BATCH_SIZE ? { deleted, next: last } : { deleted };
+};
 
 const MAX_RETRIES = 10;
 

@@ -1,7 +1,16 @@
 import { LuciaTokenError } from "../error.js";
 import { INTERNAL, type KeyStore, MAX_CODES } from "../key-store.js";
 import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
-import { isSingleUse, newKey, type TableNames, type Tables, toTableNames } from "./sql.js";
+import {
+	BATCH_SIZE,
+	type BatchRow,
+	isSingleUse,
+	newKey,
+	sweepBatch,
+	type TableNames,
+	type Tables,
+	toTableNames,
+} from "./sql.js";
 
 /** How a driver of SQLite runs a statement with its values. */
 export interface SqliteDriver {
@@ -53,7 +62,16 @@ const toStatements = (tables: TableNames) => {
 		takeAttempts: toTakeAttempts(tables),
 		deleteAll: `DELETE FROM ${key} WHERE ${isOfUser} AND ${begins("?", id)}`,
 		deleteExpiredOfUser: `DELETE FROM ${key} WHERE ${isOfUser} AND ${expired}`,
-		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired}`,
+		// The order of the primary key, so that no batch reads what another one has read.
+		readBatch: `SELECT max(id) AS last, count(*) AS size, coalesce(sum(expired), 0) AS expired FROM (
+				SELECT ${id}, ${singleUse} AND ${expired} AS expired
+				FROM ${key} WHERE ${id} > ? ORDER BY ${id} LIMIT ${BATCH_SIZE}
+			) AS batch`,
+		deleteExpired: `DELETE FROM ${key} WHERE ${singleUse} AND ${expired} AND id > ? AND id <= ? RETURNING id`,
+		deleteOldest: `DELETE FROM ${key} WHERE id IN (
+				SELECT ${id} FROM ${key} WHERE ${isOfUser} AND ${begins("?", id)}
+				ORDER BY ${key}.expires > ?, ${key}.expires DESC, ${id} COLLATE BINARY DESC LIMIT -1 OFFSET ?
+			)`,
 	};
 };
 
@@ -153,7 +171,17 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 		deleteExpiredByUser: (userId, prefix, now) =>
 			run("deleteExpiredOfUser", userId, userId, prefix, now, prefix, internalBefore(now)),
 
-		deleteExpired: (prefix, now) => run("deleteExpired", prefix, now, prefix, internalBefore(now)),
+		async deleteExpired(prefix, now, after) {
+			const values = [prefix, now, prefix, internalBefore(now), after];
+			const [batch] = await all<BatchRow>("readBatch", ...values);
+			return sweepBatch(
+				batch,
+				async (last) => (await all("deleteExpired", ...values, last)).length,
+			);
+		},
+
+		deleteOldest: (userId, prefix, max, latest) =>
+			run("deleteOldest", userId, userId, prefix, latest, max),
 
 		async takeAttempts({ userId, prefix, id, now, maxAttempts }) {
 			const values = [prefix, id, userId, userId, prefix, prefix, now, now, maxAttempts];

@@ -1,3 +1,4 @@
+import type { SweptBatch } from "../key-store.js";
 import {
 	createKeys,
 	EARLIER,
@@ -17,26 +18,18 @@ const HOUR = 60 * 60 * 1000;
 // Characters that LIKE or a pattern would misread, and ones that JavaScript counts as two.
 const AWKWARD = ["a.b", "a:b", `a'b"c`, "100%", "a_b", "a\\b", "$1?{}", "é", "𝄞𝄞"];
 
-const sweeps: readonly (readonly [
-	name: string,
-	run: (harness: KeyStoreHarness, userId: string, prefix: string) => Promise<void>,
-	ofAll: boolean,
-])[] = [
-	[
-		"deleteExpiredByUser",
-		({ store }, userId, prefix) => store.deleteExpiredByUser(userId, prefix, NOW),
-		false,
-	],
-	// deleteExpired is optional: without it, this case tests the other sweep.
-	[
-		"deleteExpired",
-		async ({ store }, userId, prefix) =>
-			store.deleteExpired
-				? store.deleteExpired(prefix, NOW)
-				: store.deleteExpiredByUser(userId, prefix, NOW),
-		true,
-	],
-];
+/** Runs all batches of a sweep. Returns how many rows they deleted; `undefined` without such a sweep. */
+const sweepAll = async ({ store }: KeyStoreHarness, prefix: string) => {
+	if (!store.deleteExpired) return undefined;
+	let after: string | undefined = "";
+	let deleted = 0;
+	while (after !== undefined) {
+		const batch: SweptBatch = await store.deleteExpired(prefix, NOW, after);
+		deleted += batch.deleted;
+		after = batch.next;
+	}
+	return deleted;
+};
 
 /** The cases on all keys of a user. */
 export const userCases: readonly KeyStoreCase[] = [
@@ -156,12 +149,44 @@ export const userCases: readonly KeyStoreCase[] = [
 			equal(await store.getAllByUser(userId, prefix), []);
 			await store.deleteAllByUser(userId, prefix);
 			await store.deleteExpiredByUser(userId, prefix, NOW);
-			await store.deleteExpired?.(prefix, NOW);
+			await store.deleteOldest?.(userId, prefix, 0, LATER);
+			await sweepAll(harness, prefix);
 			equal(await getRows(userId), rows);
 		},
 	},
-	...sweeps.map(([name, sweep, ofAll]): KeyStoreCase => ({
-		name: `${name} deletes expired keys, and internal ones an hour later`,
+	{
+		// deleteOldest is optional: handlers then list the keys and delete one by one.
+		name: "deleteOldest keeps a user's newest keys",
+		async run(harness) {
+			const { store } = harness;
+			const prefix = `${unique()}:`;
+			const { userId, keys } = await createKeys(
+				harness,
+				[`${prefix}newest`, LATER],
+				[`${prefix}b`, NOW],
+				[`${prefix}a`, NOW],
+				[`${prefix}Z`, NOW],
+				[`${prefix}expired`, 1],
+				[`${prefix}beyond latest`, LATER + 1],
+				[`:${prefix}internal`, 1],
+				[`${prefix.toUpperCase()}case`, 1],
+			);
+			const other = await createKeys(harness, [`${prefix}others`, 1]);
+			for (const [max, left] of [
+				[9, keys],
+				[3, [...keys.slice(0, 3), ...keys.slice(6)]],
+				[2, [...keys.slice(0, 2), ...keys.slice(6)]],
+			] as const) {
+				for (const one of [...lookalikes(userId), userId]) {
+					await store.deleteOldest?.(one, prefix, max, LATER);
+				}
+				equal(await harness.getRows(userId), (store.deleteOldest ? left : keys).map(toRow));
+			}
+			equal(await harness.getRows(other.userId), other.keys.map(toRow));
+		},
+	},
+	...[false, true].map((ofAll): KeyStoreCase => ({
+		name: `deleteExpired${ofAll ? "" : "ByUser"} deletes expired keys, and internal ones an hour later`,
 		async run(harness) {
 			const prefix = `${unique()}_:`;
 			const { userId, keys } = await createKeys(
@@ -176,10 +201,12 @@ export const userCases: readonly KeyStoreCase[] = [
 				[`:${prefix}old internal`, EARLIER - HOUR],
 			);
 			const other = await createKeys(harness, [`${prefix}others`, EARLIER]);
-			await sweep(harness, userId, prefix);
+			// Without deleteExpired, this tests the other sweep once more.
+			const deleted = ofAll ? await sweepAll(harness, prefix) : undefined;
+			if (deleted === undefined) await harness.store.deleteExpiredByUser(userId, prefix, NOW);
+			else equal(deleted, 3);
 			equal(await harness.getRows(userId), keys.slice(0, 6).map(toRow));
-			const swept = ofAll && harness.store.deleteExpired !== undefined;
-			equal(await harness.getRows(other.userId), swept ? [] : other.keys.map(toRow));
+			equal(await harness.getRows(other.userId), deleted ? [] : other.keys.map(toRow));
 			await harness.store.deleteExpiredByUser(unique(), prefix, NOW);
 		},
 	})),

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tokenError } from "../support/errors.js";
 import { DatabaseError, intercept } from "../support/faults.js";
+import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { TOKEN_KINDS } from "../support/handlers.js";
 import { openSqlite, type Sqlite } from "../support/sqlite.js";
 
@@ -16,9 +17,18 @@ afterEach(() => {
 	sqlite.db.close();
 });
 
-describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
+const STORES = {
+	"the default store": () => sqlite.auth,
+	"a native store": () => betterSqlite3(sqlite.db),
+};
+
+const CONTENDERS = TOKEN_KINDS.flatMap((kind) =>
+	Object.entries(STORES).map(([store, source]) => ({ ...kind, store, source })),
+);
+
+describe.each(CONTENDERS)("maxTokensPerUser of $kind on $store", ({ make, keyId, source }) => {
 	const open = (maxTokensPerUser: number, expiresIn = 60) =>
-		make(sqlite.auth, "name", { expiresIn, maxTokensPerUser });
+		make(source(), "name", { expiresIn, maxTokensPerUser });
 	const issueMany = async (count: number, issue: () => Promise<unknown>) => {
 		const issued: unknown[] = [];
 		for (let index = 0; index < count; index++) {
@@ -112,6 +122,15 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		expect(used.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
 	});
 
+	test("leaves an unknown user unknown", async () => {
+		await expect(open(1).issue("nobody")).rejects.toEqual(tokenError("INVALID_USER_ID"));
+	});
+});
+
+describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make }) => {
+	const open = (maxTokensPerUser: number) =>
+		make(sqlite.auth, "name", { expiresIn: 60, maxTokensPerUser });
+
 	test("makes no extra call when it is Infinity, and none for the user when it lists", async () => {
 		const user = await sqlite.createUser();
 		sqlite.calls.length = 0;
@@ -120,10 +139,6 @@ describe.each(TOKEN_KINDS)("maxTokensPerUser of $kind", ({ make, keyId }) => {
 		sqlite.calls.length = 0;
 		await open(2).issue(user);
 		expect(sqlite.calls).toEqual(["getKeysByUserId", "setKey", "getKeysByUserId"]);
-	});
-
-	test("leaves an unknown user unknown", async () => {
-		await expect(open(1).issue("nobody")).rejects.toEqual(tokenError("INVALID_USER_ID"));
 	});
 
 	test("deletes nothing before the new token is stored", async () => {

@@ -20,6 +20,12 @@ const takeAttempts = (store: KeyStore, { id, userId }: StoredKey) =>
 	store.takeAttempts?.({ id, userId, prefix: "n:", maxAttempts: 5, now: 0 }) ??
 	Promise.reject(new Error("missing"));
 
+const deleteExpired = (...[store, ...args]: [KeyStore, string, number, string]) =>
+	store.deleteExpired?.(...args) ?? Promise.reject(new Error("missing"));
+
+const deleteOldest = (...[store, ...args]: [KeyStore, string, string, number, number]) =>
+	store.deleteOldest?.(...args) ?? Promise.reject(new Error("missing"));
+
 const isMysql = (name: string): boolean => name.startsWith("MySQL");
 
 /** Everything that holds for the default and the native store on a database. */
@@ -133,9 +139,52 @@ export const matrix = (
 				expect(await count(store.delete(key.id))).toBe(1);
 				expect(await count(store.deleteAllByUser("u", "n:"))).toBe(1);
 				expect(await count(store.deleteExpiredByUser("u", "n:", 0))).toBe(1);
-				expect(
-					await count(store.deleteExpired?.("n:", 0) ?? Promise.reject(new Error("missing"))),
-				).toBe(1);
+				expect(await count(deleteOldest(store, "u", "n:", 1, LATER))).toBe(1);
+				// Nothing has expired.
+				expect(await count(deleteExpired(store, "n:", 0, ""))).toBe(1);
+			});
+
+			test("the native store sweeps in batches of 1,000 rows, and reads each row once", async () => {
+				const rows = Array.from({ length: 2500 }, (_, at) => [
+					`${["n", ":n", "N", "m"][at % 4]}:${String(at * 7919).padStart(8, "0")}`,
+					at < 2000 ? 1 : LATER,
+				]);
+				await db.sql(
+					`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
+					VALUES ${rows.map(([id, expires]) => `('${id}', 'u', FALSE, NULL, ${expires})`).join(", ")}`,
+				);
+				db.statements.length = 0;
+				let deleted = 0;
+				const batches: string[] = [""];
+				for (const after of batches) {
+					const batch = await deleteExpired(db.nativeSource, "n:", LATER - 1, after);
+					expect(batch.deleted).toBeLessThanOrEqual(1000);
+					deleted += batch.deleted;
+					if (batch.next !== undefined) batches.push(batch.next);
+				}
+				expect(deleted).toBe(1000);
+				expect(batches).toHaveLength(3);
+				// A batch without an expired row of the name is not written to.
+				expect(db.statements.length).toBeLessThanOrEqual(6);
+				expect(await db.keys()).toHaveLength(1500);
+				const links = idToken(db.nativeSource, "N");
+				expect(await links.deleteExpiredTokens({ signal: AbortSignal.abort() })).toBe(0);
+				expect(await links.deleteExpiredTokens()).toBe(500);
+				expect(await links.deleteExpiredTokens()).toBe(0);
+			});
+
+			test("maxTokensPerUser deletes with one statement, even 500 tokens at once", async () => {
+				const links = idToken(db.nativeSource, "n", { expiresIn: 60 });
+				for (let issued = 0; issued < 500; issued++) await links.issue("u");
+				const limited = idToken(db.nativeSource, "n", { expiresIn: 60, maxTokensPerUser: 3 });
+				db.statements.length = 0;
+				const token = await limited.issue("u");
+				expect(db.statements.filter((text) => text.startsWith("DELETE"))).toHaveLength(
+					// It also sweeps, where the token expires at a multiple of eight milliseconds.
+					token.expiresAt.getTime() % 8 === 0 ? 2 : 1,
+				);
+				expect(await limited.getAllUserTokens("u")).toHaveLength(3);
+				await expect(limited.validate(token)).resolves.toHaveProperty("userId", "u");
 			});
 
 			test("the native store runs one statement for a wrong code and two for a right one, however many are outstanding", async () => {

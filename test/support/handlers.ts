@@ -18,7 +18,7 @@ export interface Handler {
 	readonly withdraw: (token: Token) => Promise<void>;
 	readonly invalidateAllUserTokens: (userId: string) => Promise<void>;
 	readonly deleteExpiredUserTokens: (userId: string) => Promise<void>;
-	readonly deleteExpiredTokens: () => Promise<void>;
+	readonly deleteExpiredTokens: () => Promise<number>;
 	readonly getAllUserTokens: (userId: string) => Promise<Token[]>;
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 }
