@@ -173,6 +173,10 @@ const isCode = (error: unknown, ...codes: unknown[]): boolean =>
 // A serialization failure or a deadlock. PostgreSQL's documentation says to try again.
 const isRolledBack = (error: unknown): boolean => isCode(error, "40001", "40P01");
 
+// A pooler sent the statement to a connection on which it was not prepared (26000), or another client has
+// (42P05), or a migration changed what it returns (0A000). PostgreSQL says so before it runs anything.
+const isUnprepared = (error: unknown): boolean => isCode(error, "42P05", "26000", "0A000");
+
 // A Client may be in the caller's transaction, which rejects every statement after a failed one.
 const isAborted = (error: unknown): boolean => isCode(error, "25P02");
 
@@ -213,18 +217,30 @@ const toRunner = (
 		]),
 	) as Record<keyof typeof statements, string>;
 
-	const send = async (query: Parameters<PgPool["query"]>[0]) => {
-		const result = await retry(() => pool.query(query), isRolledBack, isAborted);
+	let naming = prepare;
+
+	const send = async (text: string, values: unknown[], name = "") => {
+		let named = false;
+		const result = await retry(
+			() => {
+				named = naming && name !== "";
+				return pool.query(named ? { name, text, values } : { text, values });
+			},
+			(error) => {
+				if (!named || !isUnprepared(error)) return isRolledBack(error);
+				naming = false;
+				return true;
+			},
+			isAborted,
+		);
 		if (Array.isArray(result?.rows)) return result;
 		throw new TypeError(
 			"query() must answer as that of pg does: with an object that has an array of rows",
 		);
 	};
 
-	const run = (operation: keyof typeof statements, ...values: unknown[]) => {
-		const text = statements[operation];
-		return send(prepare ? { name: names[operation], text, values } : { text, values });
-	};
+	const run = (operation: keyof typeof statements, ...values: unknown[]) =>
+		send(statements[operation], values, names[operation]);
 
 	const query = async <Row = KeyRow>(...statement: Parameters<typeof run>): Promise<Row[]> =>
 		orNothing(
@@ -234,7 +250,7 @@ const toRunner = (
 		);
 
 	const readTransaction = async (): Promise<{ began: string; is_first: boolean } | undefined> => {
-		const { rows } = await send({ text: IN_TRANSACTION, values: [] });
+		const { rows } = await send(IN_TRANSACTION, []);
 		return (rows as { began: string; is_first: boolean }[])[0];
 	};
 

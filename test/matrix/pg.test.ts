@@ -48,16 +48,81 @@ describe.skipIf(url === "")("pg", () => {
 			await store.getAllByUser("u", "n:");
 			await store.deleteAllByUser("u", "n:");
 			await store.deleteExpiredByUser("u", "n:", 0);
-			await store.deleteExpired?.("n:", 0);
+			await store.insert(key);
+			await store.deleteExpired?.("n:", LATER + 1, "");
+			await store.deleteOldest?.("u", "n:", 1, LATER);
 		};
 		await useAll(db.pool, { prepare: false });
 		expect(await prepared()).toEqual([]);
 		await useAll(db.pool);
 		await useAll(db.pool);
-		expect(await prepared()).toHaveLength(9);
+		expect(await prepared()).toHaveLength(11);
 		await useAll(db.pool, { tables: OWN_TABLES });
 		await useAll(db.pool);
-		expect(await prepared()).toHaveLength(18);
+		expect(await prepared()).toHaveLength(22);
+	});
+
+	describe("a statement that is not prepared where it arrives runs again without a name", () => {
+		/** A pool that sends, in place of a name that the server lacks, what a pooler's client gets. */
+		const openFailing = (code: string) => {
+			const sent: (string | undefined)[] = [];
+			const pool: PgPool = {
+				totalCount: 0,
+				query: async ({ name }) => {
+					sent.push(name);
+					if (name) throw Object.assign(new Error("prepared"), { code });
+					return { rows: [], rowCount: 1 };
+				},
+			};
+			return { pool, sent };
+		};
+
+		test.each(["42P05", "26000", "0A000"])(
+			"and the store stops naming statements: %s",
+			async (code) => {
+				const { pool, sent } = openFailing(code);
+				const store = pg(pool);
+				await Promise.all([store.insert(key), store.get(key.id)]);
+				await store.consume(key.id);
+				expect(sent.map(Boolean)).toEqual([true, true, false, false, false]);
+			},
+		);
+
+		test("but only once", async () => {
+			const { pool, sent } = openFailing("26000");
+			const failing: PgPool = {
+				...pool,
+				query: (query) => pool.query({ ...query, name: query.name ?? "a" }),
+			};
+			await expect(pg(failing).get(key.id)).rejects.toThrow("prepared");
+			expect(sent).toHaveLength(2);
+		});
+
+		test("and no other error stops it", async () => {
+			const { pool, sent } = openFailing("42P01");
+			const store = pg(pool);
+			for (let call = 0; call < 2; call++) {
+				await expect(store.get(key.id)).rejects.toThrow("prepared");
+			}
+			expect(sent.map(Boolean)).toEqual([true, true]);
+		});
+
+		test("outside of the app's transaction, where the error is the first one", async () => {
+			const db = await open({}, { max: 1 });
+			await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+			const client = await db.pool.connect();
+			try {
+				const store = pg(client);
+				await store.insert(key);
+				await client.query("DEALLOCATE ALL");
+				await client.query("BEGIN");
+				await expect(store.insert({ ...key, id: "n:b" })).rejects.toHaveProperty("code", "26000");
+				await client.query("ROLLBACK");
+				expect(await store.consume(key.id)).toEqual(key);
+			} finally {
+				client.release();
+			}
+		});
 	});
 
 	test("every case passes without prepared statements", async () => {
@@ -258,7 +323,8 @@ describe.skipIf(url === "")("pg", () => {
 				await db.pool.query("SET plan_cache_mode = force_generic_plan");
 				const { rows } = await db.pool.query({ text: `EXPLAIN ${text}`, values });
 				plans.push((rows as { "QUERY PLAN": string }[]).map((row) => row["QUERY PLAN"]).join("\n"));
-				return { rows: [], rowCount: 0 };
+				const isBatch = text.includes("AS batch");
+				return { rows: isBatch ? [{ last: "n:10", size: 1, expired: 1 }] : [], rowCount: 0 };
 			},
 		});
 		await store.insert(key).catch(() => {});
@@ -269,7 +335,9 @@ describe.skipIf(url === "")("pg", () => {
 		await store.getAllByUser("u", "n:").catch(() => {});
 		await store.deleteAllByUser("u", "n:");
 		await store.deleteExpiredByUser("u", "n:", 0);
-		expect(plans).toHaveLength(9);
+		await store.deleteOldest?.("u", "n:", 3, LATER);
+		await store.deleteExpired?.("n:", 0, "");
+		expect(plans).toHaveLength(12);
 		for (const plan of plans) {
 			expect(plan).toContain("Index");
 			expect(plan).not.toMatch(/Seq Scan on auth/);
