@@ -47,7 +47,8 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 
 	/**
 	 * Uses a token and returns it. Of all concurrent calls with one token, at most one succeeds, and a
-	 * used token never validates again (ASVS 5.0 6.5.1).
+	 * used token never validates again (ASVS 5.0 6.5.1), as long as an acknowledged commit survives in your
+	 * database: see docs/production.md.
 	 *
 	 * @param token the value in the link, or what the user typed
 	 * @param args for password tokens the id of the token's user; then the options. `boundTo`: the text that

@@ -69,7 +69,8 @@ export interface KeyStore {
 
 	/**
 	 * Deletes a key and returns it. Of all concurrent calls with one key, in one process or many, at most
-	 * one gets it, and exactly one if no fault intervenes.
+	 * one gets it, and exactly one if no fault intervenes. A key that a call got must stay deleted, so the
+	 * database must keep what it has acknowledged.
 	 *
 	 * @returns the key that this call deleted, expired or not; `null` if there is none or another call
 	 * got it
