@@ -24,8 +24,10 @@ const openSqlite = (db) => {
 	return { adapter: sqliteAdapter(db), native: betterSqlite3(db) };
 };
 
+let deadlocks = 0;
+
 const DRIVERS = {
-	pg: ({ url, database }) => {
+	pg: ({ url, database, prepare }) => {
 		const pool = new postgres.Pool({
 			connectionString: url,
 			options: `-c search_path=${database}`,
@@ -33,10 +35,25 @@ const DRIVERS = {
 		});
 		// Without a listener, an idle connection that is cut would end the process.
 		pool.on("error", () => {});
-		return { adapter: pgAdapter(pool), native: pg(pool) };
+		return { adapter: pgAdapter(pool), native: pg(pool, { prepare }) };
 	},
-	mysql2: ({ url, database }) => {
-		const pool = mysql.createPool(new URL(database, url).href);
+	mysql2: ({ url, urls = [url], database, session }) => {
+		const pools = urls.map((url) => mysql.createPool(new URL(database, url).href));
+		for (const pool of session ? pools : []) {
+			pool.on("connection", (connection) => connection.query(session));
+		}
+		let turn = 0;
+		const inTurn =
+			(method) =>
+			async (...args) => {
+				try {
+					return await pools[turn++ % pools.length][method](...args);
+				} catch (error) {
+					if (error.code === "ER_LOCK_DEADLOCK") deadlocks++;
+					throw error;
+				}
+			};
+		const pool = { execute: inTurn("execute"), query: inTurn("query") };
 		return { adapter: mysqlAdapter(pool), native: mysql2(pool) };
 	},
 	libsql: ({ database }) => openSqlite(new Libsql(database)),
@@ -72,6 +89,7 @@ const METHODS = {
 	},
 	invalidate: calling(handler.invalidate),
 	invalidateAllUserTokens: calling(handler.invalidateAllUserTokens),
+	countDeadlocks: () => deadlocks,
 	deleteUser: (userId) => auth.deleteUser(userId),
 
 	guessAll: (userId, guesses) => outcomes(guesses.map((code) => guess(code, userId))),

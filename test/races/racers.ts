@@ -7,8 +7,14 @@ import { onTestFinished } from "vitest";
 export interface Connection {
 	readonly driver: "pg" | "mysql2" | "libsql" | "better-sqlite3";
 	readonly url?: string;
+	/** The servers that statements go to in turn, in place of `url`. Only for `mysql2`. */
+	readonly urls?: readonly string[];
+	/** A statement that each new connection begins with. Only for `mysql2`. */
+	readonly session?: string;
 	/** The name of its schema or database, or its file. */
 	readonly database: string;
+	/** Whether `pg()` prepares statements. */
+	readonly prepare?: boolean;
 }
 
 /** What a process does. */
@@ -44,6 +50,8 @@ export interface Racer extends Actor {
 	guessAll(userId: string, guesses: readonly string[]): Promise<string[]>;
 	/** Issues many tokens to a user at once, with a `minInterval`. Resolves with what came of each. */
 	issueAll(userId: string, count: number): Promise<string[]>;
+	/** How many statements MySQL or MariaDB has rolled back to let others proceed. */
+	countDeadlocks(): Promise<number>;
 	/** Ends it at once. Resolves when all that it has reported is in. */
 	kill(): Promise<void>;
 }
@@ -110,6 +118,7 @@ export const startRacer = async (job: Job): Promise<Racer> => {
 		invalidate: (token) => call("invalidate", token) as Promise<void>,
 		invalidateAllUserTokens: (userId) => call("invalidateAllUserTokens", userId) as Promise<void>,
 		deleteUser: (userId) => call("deleteUser", userId) as Promise<void>,
+		countDeadlocks: () => call("countDeadlocks") as Promise<number>,
 		guessAll: (userId, guesses) => call("guessAll", userId, guesses) as Promise<string[]>,
 		issueAll: (userId, count) => call("issueAll", userId, count) as Promise<string[]>,
 		validateAll: (tokens, atOnce, calls = 1) =>

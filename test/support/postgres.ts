@@ -1,40 +1,62 @@
 import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import pg from "pg";
-import { freePort, identity, run, type Server, start, temporaryFolder } from "./server.js";
+import {
+	freePort,
+	identity,
+	type OwnServer,
+	run,
+	type Server,
+	start,
+	startOwn,
+	temporaryFolder,
+} from "./server.js";
 
-const answers = async (connectionString: string): Promise<void> => {
+/** Resolves if a server accepts connections. */
+export const answers = async (connectionString: string): Promise<void> => {
 	const client = new pg.Client({ connectionString, connectionTimeoutMillis: 3000 });
 	await client.connect();
 	await client.end();
 };
 
-// Debian keeps its binaries out of the path, newest version last.
-const binaries = (): string | undefined => {
+/** The folder of PostgreSQL's programs. Debian keeps them out of the path, newest version last. */
+export const postgresPrograms = (): string | undefined => {
 	const debian = "/usr/lib/postgresql";
 	const versions = existsSync(debian) ? readdirSync(debian).sort() : [];
 	return [
 		...(process.env["PATH"] ?? "").split(delimiter),
 		...versions.reverse().map((version) => join(debian, version, "bin")),
-	].find((folder) => existsSync(join(folder, "initdb")));
+	].find((folder) =>
+		["initdb", "pg_basebackup"].every((program) => existsSync(join(folder, program))),
+	);
 };
 
-const startOwn = async (folder: string): Promise<Server> => {
+/**
+ * Starts a PostgreSQL from this machine's programs.
+ *
+ * @param settings each as `name=value`
+ * @param primary the server that it is a standby of
+ */
+export const startPostgres = async (
+	settings: readonly string[],
+	primary?: Server,
+): Promise<OwnServer> => {
+	const programs = postgresPrograms() ?? "";
 	const user = identity("postgres");
 	const data = temporaryFolder("postgres", user);
 	const port = await freePort();
 	const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-	try {
-		const args = ["-D", data.path, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
-		await run(join(folder, "initdb"), args, user);
-		const options = ["-D", data.path, "-p", `${port}`, "-h", "127.0.0.1", "-k", data.path, "-F"];
-		// SIGTERM would wait for every client to leave.
-		const stop = await start(join(folder, "postgres"), options, user, "SIGINT", () => answers(url));
-		return { url, stop: () => stop().finally(data.remove) };
-	} catch (error) {
-		data.remove();
-		throw error;
-	}
+	const create = (): Promise<void> => {
+		const [program, args] = primary
+			? ["pg_basebackup", ["-d", primary.url, "-R", "-c", "fast"]]
+			: ["initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]];
+		return run(join(programs, program), ["-D", data.path, ...args], user);
+	};
+	const options = ["-D", data.path, "-p", `${port}`, "-h", "127.0.0.1", "-k", data.path];
+	options.push(...settings.flatMap((setting) => ["-c", setting]));
+	// SIGTERM would wait for every client to leave.
+	const up = () => start(join(programs, "postgres"), options, user, "SIGINT", () => answers(url));
+	return startOwn(url, data, create, up);
 };
 
 /**
@@ -56,6 +78,5 @@ export const findPostgres = async (): Promise<Server | undefined> => {
 		await answers(local);
 		return { url: local, stop };
 	} catch {}
-	const folder = binaries();
-	return folder === undefined ? undefined : startOwn(folder);
+	return postgresPrograms() === undefined ? undefined : startPostgres(["fsync=off"]);
 };

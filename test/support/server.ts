@@ -1,16 +1,16 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { chownSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 /** A database server for the matrix. */
 export interface Server {
 	readonly url: string;
 	/** Stops the server if the suite started it. */
-	stop(): Promise<void>;
+	readonly stop: () => Promise<void>;
 }
 
 /** A user of this machine to run a server as. */
@@ -26,13 +26,37 @@ export const identity = (name: string): Identity => {
 	return { uid: id("-u"), gid: id("-g") };
 };
 
+/** A server that the suite has started, in a temporary folder. */
+export interface OwnServer extends Server {
+	/** Kills it, as a crash does. */
+	readonly crash: () => Promise<void>;
+	/** Starts it again on what it has left. */
+	readonly restart: () => Promise<void>;
+}
+
+/** Finds a program in the path, or where Debian keeps servers. */
+export const findProgram = (name: string): string | undefined =>
+	[...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]
+		.map((folder) => join(folder, name))
+		.find((path) => existsSync(path));
+
+/**
+ * Finds a free port for a server. Linux gives those from 32768 up to clients, so they are taken now and then
+ * while a server restarts.
+ */
 export const freePort = async (): Promise<number> => {
-	const server = createServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	server.close();
-	await once(server, "close");
-	return port;
+	for (;;) {
+		const port = 20_000 + Math.floor(Math.random() * 12_000);
+		const server = createServer().listen(port, "127.0.0.1");
+		try {
+			await once(server, "listening");
+		} catch {
+			continue;
+		}
+		server.close();
+		await once(server, "close");
+		return port;
+	}
 };
 
 /** The user and the environment that a program runs with. By default, those of this process. */
@@ -64,12 +88,14 @@ export const run = async (
 	if (code !== 0) throw new Error(`${command} failed: ${output}`);
 };
 
+type Stop = (signal?: NodeJS.Signals) => Promise<void>;
+
 /**
  * Starts a server and waits until it answers.
  *
  * @param signal the signal that makes the server exit immediately and clean up
  * @param answers resolves when the server is ready
- * @returns a function that stops the server
+ * @returns a function that stops the server, by that signal or another one
  */
 export const start = async (
 	command: string,
@@ -77,11 +103,11 @@ export const start = async (
 	surroundings: Surroundings,
 	signal: NodeJS.Signals,
 	answers: () => Promise<unknown>,
-): Promise<() => Promise<void>> => {
+): Promise<Stop> => {
 	const child = spawn(command, args, { ...surroundings, cwd: tmpdir(), stdio: "ignore" });
 	const closed = once(child, "close");
-	const stop = async (): Promise<void> => {
-		child.kill(signal);
+	const stop: Stop = async (by = signal) => {
+		child.kill(by);
 		await closed;
 	};
 	for (let attempt = 0; attempt < 150; attempt++) {
@@ -95,4 +121,41 @@ export const start = async (
 	}
 	await stop();
 	throw new Error(`${command} did not answer within 30 seconds`);
+};
+
+/**
+ * Creates a server in a folder, which is removed with it.
+ *
+ * @param create writes what the server needs
+ * @param up starts it
+ */
+export const startOwn = async (
+	url: string,
+	folder: ReturnType<typeof temporaryFolder>,
+	create: () => Promise<unknown>,
+	up: () => Promise<Stop>,
+): Promise<OwnServer> => {
+	try {
+		await create();
+		let stop = await up();
+		return {
+			url,
+			stop: () => stop().finally(folder.remove),
+			crash: () => stop("SIGKILL"),
+			restart: async () => {
+				// Its processes may outlive the one that was killed by a moment. Until then, no other one starts.
+				for (let tries = 0; ; tries++) {
+					try {
+						stop = await up();
+						return;
+					} catch (error) {
+						if (tries === 50) throw error;
+					}
+				}
+			},
+		};
+	} catch (error) {
+		folder.remove();
+		throw error;
+	}
 };
