@@ -23,7 +23,9 @@ const mysqlStore = (version: string): KeyStore =>
 	mysql2({
 		execute: async (sql) =>
 			note<[unknown, unknown]>(sql, [
-				Object.assign([{ ...rows[0], version }], { affectedRows: 1 }),
+				Object.assign([{ ...rows[0], Variable_name: "version", Value: version }], {
+					affectedRows: 1,
+				}),
 				[],
 			]),
 	});

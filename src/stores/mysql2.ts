@@ -25,11 +25,13 @@ import {
 	toTableNames,
 } from "./sql.js";
 
-/** A pool or connection of `mysql2/promise`. Only what the store uses is declared. */
+/** A pool or connection of `mysql2/promise` or `mariadb`. Only what the store uses is declared. */
 export interface Mysql2Pool {
 	execute(sql: string, values: string[]): Promise<[unknown, unknown]>;
 	/** A connection has this method; a pool does not. */
 	readonly beginTransaction?: unknown;
+	/** One of `mariadb` has this method. */
+	readonly batch?: unknown;
 }
 
 // The bytes of a text, or of a number's digits, whatever the character sets and collations of column and
@@ -185,13 +187,27 @@ const WRONG_ANSWER =
 
 const MISTAKES: readonly Mistake[] = [
 	[["promise"], "one with callbacks: pass pool.promise(), or create it with mysql2/promise"],
-	[["batch"], "one of mariadb: create it with mysql2/promise"],
+	[["executeMultiple"], "one of @libsql/client: pass that to libsql()"],
+	[["$client"], "a database of Drizzle: pass its $client"],
 	[["transaction"], "a client such as PlanetScale's: create a pool with mysql2/promise"],
 	[["totalCount"], "a Pool of pg: pass that to pg()"],
 ];
 
+const WITH_CALLBACKS: Mistake = [["batch"], "one of mariadb/callback: create it with mariadb"];
+
+// Without them, mariadb answers with rows alone, and its errors hold the values, and so the token.
+const MARIADB_OPTIONS = {
+	metaAsArray: true,
+	logParam: false,
+	namedPlaceholders: false,
+	nestTables: false,
+	rowsAsArray: false,
+};
+
 /** The options of `mysql2()`. */
 export type Mysql2Options = TablesOption;
+
+const SERVER = "SHOW VARIABLES WHERE Variable_name IN ('version', 'wsrep_on')";
 
 /** Runs statements on a pool or connection. */
 const toRunner = (pool: Mysql2Pool) => {
@@ -201,7 +217,8 @@ const toRunner = (pool: Mysql2Pool) => {
 	const isRolledBack = (error: unknown): boolean => !isConnection && isErrno(error, DEADLOCK);
 
 	const execute = async (sql: string, values: string[]): Promise<unknown> => {
-		const answer: unknown = await pool.execute(sql, values);
+		const statement = pool.batch ? { ...MARIADB_OPTIONS, sql } : sql;
+		const answer: unknown = await pool.execute(statement as string, values);
 		if (!Array.isArray(answer)) throw new TypeError(WRONG_ANSWER);
 		return answer[0];
 	};
@@ -232,17 +249,21 @@ const toRunner = (pool: Mysql2Pool) => {
 			0,
 		);
 
-	let mariadb: Promise<boolean> | undefined;
-	const isMariadb = (): Promise<boolean> => {
-		mariadb ??= select<{ version: string }>("SELECT VERSION() AS version").then(
-			(rows) => rows.some(({ version }) => /mariadb/i.test(version)),
+	let server: Promise<Record<string, string>> | undefined;
+	const ask = (): Promise<Record<string, string>> => {
+		server ??= select<{ Variable_name: string; Value: string }>(SERVER).then(
+			(rows) => Object.fromEntries(rows.map(({ Variable_name, Value }) => [Variable_name, Value])),
 			(error: unknown) => {
-				mariadb = undefined;
+				server = undefined;
 				throw error;
 			},
 		);
-		return mariadb;
+		return server;
 	};
+
+	const isMariadb = async (): Promise<boolean> => /mariadb/i.test((await ask())["version"] ?? "");
+
+	const isGalera = async (): Promise<boolean> => (await ask())["wsrep_on"] === "ON";
 
 	/** Whether the app has begun a transaction. MySQL does not tell. */
 	const isInTransaction = async (): Promise<boolean> => {
@@ -253,7 +274,7 @@ const toRunner = (pool: Mysql2Pool) => {
 		return Number(row?.active) === 1;
 	};
 
-	return { selectOnce, select, change, isRolledBack, isMariadb, isInTransaction };
+	return { selectOnce, select, change, isRolledBack, isMariadb, isGalera, isInTransaction };
 };
 
 type Runner = ReturnType<typeof toRunner>;
@@ -311,13 +332,14 @@ const oneKey = (
 };
 
 const takeAttempts = async (
-	{ selectOnce, isMariadb, isRolledBack }: Runner,
+	{ selectOnce, isMariadb, isGalera, isRolledBack }: Runner,
 	statements: Statements,
 	store: KeyStore,
 	guess: Guess,
 ): Promise<StoredKey[]> => {
 	try {
-		if (await isMariadb()) {
+		// A node of Galera crashes if another one's write meets this statement (MariaDB 10.11.19).
+		if ((await isMariadb()) && !(await isGalera())) {
 			const rows = await orNothing(
 				selectOnce(statements.takeAttempts, takeValues(guess)),
 				isNotInColumn,
@@ -334,7 +356,7 @@ const takeAttempts = async (
 };
 
 /**
- * A store on MySQL or MariaDB with `mysql2`. It keeps tokens in the `auth_key` table of Lucia's adapter,
+ * A store on MySQL or MariaDB with `mysql2` or `mariadb`. It keeps tokens in the `auth_key` table of Lucia's adapter,
  * and runs one statement for each operation.
  *
  * A connection to MariaDB is asked by a statement of its own whether it is in a transaction. There, handlers
@@ -344,11 +366,11 @@ const takeAttempts = async (
  * MySQL cannot return the row that it changes, so validation takes more statements there. The store queries
  * the version of the server once.
  *
- * @param pool the pool of `mysql2/promise` that you pass to Lucia's adapter
+ * @param pool the pool of `mysql2/promise` that you pass to Lucia's adapter, or one of `mariadb`
  * @param options `tables`: the names of tables of your own
  * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
- * @throws TypeError `pool` is not a pool or connection of `mysql2/promise`, a name in `tables` is missing, or
- * an option is unknown
+ * @throws TypeError `pool` is not a pool or connection of `mysql2/promise` or `mariadb`, a name in `tables` is
+ * missing, or an option is unknown
  * @throws RangeError a name in `tables` is not a valid table name
  *
  * @example
@@ -356,7 +378,13 @@ const takeAttempts = async (
  * const magicLink = idToken(mysql2(pool), "magic-link", { expiresIn: 60 * 10 });
  */
 export const mysql2 = (pool: Mysql2Pool, options?: Mysql2Options): KeyStore => {
-	checkDriver(pool, "pool must be a pool or connection of mysql2/promise", ["execute"], MISTAKES);
+	checkDriver(
+		pool,
+		"pool must be a pool or connection of mysql2/promise or mariadb",
+		["execute"],
+		// Nothing else tells its pools from those with promises.
+		pool?.execute?.length > 2 ? [...MISTAKES, WITH_CALLBACKS] : MISTAKES,
+	);
 	const { tables } = ownOptions(options, ["tables"]);
 	const statements = toStatements(toTableNames(tables as Tables | undefined, "`"));
 	const runner = toRunner(pool);
