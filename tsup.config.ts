@@ -5,6 +5,7 @@ export default defineConfig({
 		index: "src/index.ts",
 		"better-sqlite3": "src/stores/better-sqlite3.ts",
 		d1: "src/stores/d1.ts",
+		libsql: "src/stores/libsql.ts",
 		mysql2: "src/stores/mysql2.ts",
 		pg: "src/stores/pg.ts",
 		testing: "src/testing.ts",

@@ -25,10 +25,7 @@ export interface SqliteDatabase {
 export type SqliteOptions = TablesOption;
 
 const MISTAKES: readonly Mistake[] = [
-	[
-		["batch", "execute"],
-		"a client of @libsql/client, which is asynchronous: open the file with libsql",
-	],
+	[["batch", "execute"], "a client of @libsql/client: pass that to libsql()"],
 	[["batch"], "a D1 database, which is asynchronous: pass it to d1()"],
 ];
 

@@ -19,10 +19,7 @@ export type D1Options = TablesOption;
 
 const MISTAKES: readonly Mistake[] = [
 	[["close", "prepare"], "one of a driver such as better-sqlite3: pass that to betterSqlite3()"],
-	[
-		["batch", "execute"],
-		"a client of @libsql/client: open the file with libsql, and pass that to betterSqlite3()",
-	],
+	[["batch", "execute"], "a client of @libsql/client: pass that to libsql()"],
 ];
 
 /**

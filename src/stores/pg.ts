@@ -34,10 +34,12 @@ export type { Pglite, PgPool, PostgresSql };
 /** The options of `pg()`. */
 export interface PgOptions extends TablesOption {
 	/**
-	 * Whether to prepare each statement once per connection. Turn this off behind a pooler that assigns
-	 * connections per transaction and does not support prepared statements, such as PgBouncer before 1.21.
+	 * Whether to prepare each statement once per connection. Behind a pooler that assigns connections per
+	 * transaction and does not support prepared statements, such as PgBouncer before 1.21, the first statements
+	 * fail: the store sends them again without a name, and prepares nothing from then on. Turn this off to
+	 * save these failures. In a transaction of yours they would end it, so a client prepares nothing by default.
 	 *
-	 * @default true
+	 * @default true for a pool, false for a client
 	 */
 	readonly prepare?: boolean | undefined;
 }
@@ -257,6 +259,7 @@ const toRunner = (
 	/** Whether the app has begun a transaction. A pool's statements run outside of any. */
 	const isInTransaction = async (): Promise<boolean> => {
 		if (pool.isPool) return false;
+		if (pool.isInTransaction) return pool.isInTransaction();
 		const first = await readTransaction();
 		if (!first || first.is_first) return false;
 		return first.began === (await readTransaction())?.began;
@@ -289,18 +292,18 @@ const takeAttempts = async (
 };
 
 /**
- * A store on PostgreSQL with `pg`. It keeps tokens in the `auth_key` table of Lucia's adapter, and runs
- * one statement for each operation. If a token cannot be stored, a second statement finds out why. If
- * concurrent guesses at a code take the same attempt, all but one of them run their statement again. A
- * client is asked by a statement of its own, or two, whether it is in a transaction. There, handlers with
- * `maxAttempts` or `minInterval` throw an `Error`, because a rollback forgets what was counted.
+ * A store on PostgreSQL with `pg`, postgres.js, or PGlite. It keeps tokens in the `auth_key` table of Lucia's
+ * adapter, and runs one statement for each operation. If a token cannot be stored, a second statement finds out
+ * why. If concurrent guesses at a code take the same attempt, all but one of them run their statement again. A
+ * client is asked by a statement of its own, or two, whether it is in a transaction, and so is a PGlite. There,
+ * handlers with `maxAttempts` or `minInterval` throw an `Error`, because a rollback forgets what was counted.
  *
- * @param pool the `Pool` that you pass to Lucia's adapter
+ * @param pool the `Pool` that you pass to Lucia's adapter, the `sql` of postgres.js, or a `PGlite`
  * @param options `prepare`: false behind a pooler that does not support prepared statements; `tables`:
  * the names of tables of your own
  * @returns the store; pass it to `idToken()` or `passwordToken()` in place of `auth`
- * @throws TypeError `pool` is not a pool or client of `pg`, a name in `tables` is missing, `prepare` is not
- * a boolean, or an option is unknown
+ * @throws TypeError `pool` is none of these, nor a client or transaction of one, a name in `tables` is missing,
+ * `prepare` is not a boolean, or an option is unknown
  * @throws RangeError a name in `tables` is not a valid table name
  *
  * @example
@@ -309,7 +312,7 @@ const takeAttempts = async (
  */
 export const pg = (pool: PgPool | PostgresSql | Pglite, options?: PgOptions): KeyStore => {
 	const driver = toPgDriver(pool);
-	const { prepare = true, tables } = ownOptions(options, ["prepare", "tables"]);
+	const { prepare = driver.isPool, tables } = ownOptions(options, ["prepare", "tables"]);
 	if (typeof prepare !== "boolean") throw new TypeError("prepare must be a boolean");
 	const statements = toStatements(toTableNames(tables as Tables | undefined, '"'));
 	const runner = toRunner(driver, statements, prepare);

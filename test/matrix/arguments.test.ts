@@ -2,6 +2,7 @@ import mysqlWithCallbacks from "mysql2";
 import { describe, expect, test } from "vitest";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { d1 } from "../../src/stores/d1.js";
+import { libsql } from "../../src/stores/libsql.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 import type { Tables } from "../../src/stores/sql.js";
@@ -9,10 +10,11 @@ import type { Tables } from "../../src/stores/sql.js";
 const WRONG: readonly unknown[] = [undefined, null, "postgres://localhost", 1, {}, { query: 1 }];
 
 const SHOULD_BE = {
-	pg: "pool must be a Pool or Client of pg, not ",
-	mysql2: "pool must be a pool or connection of mysql2/promise, not ",
+	pg: "pool must be a Pool or Client of pg, the sql of postgres.js, or a PGlite, not ",
+	mysql2: "pool must be a pool or connection of mysql2/promise or mariadb, not ",
 	betterSqlite3:
 		"db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite, not ",
+	libsql: "client must be a client or transaction of @libsql/client, not ",
 	d1: "db must be a D1 database, not ",
 } as const;
 
@@ -20,16 +22,23 @@ const MAKE: Readonly<Record<keyof typeof SHOULD_BE, (value: never, options?: nev
 	pg,
 	mysql2,
 	betterSqlite3,
+	libsql,
 	d1,
 };
 
 const method = () => Promise.reject(new Error("asked"));
+const withCallback = (sql: string, values: unknown, callback: (asked: unknown[]) => void) =>
+	callback([sql, values]);
 
 // What a store is likely to be passed in place of its driver, and what the message says of it.
 const OTHERS: readonly (readonly [keyof typeof SHOULD_BE, value: unknown, string])[] = [
-	["pg", { waitReady: Promise.resolve(), query: method }, "a PGlite: wrap it"],
-	["pg", { createQueryRunner: method, query: method }, "a DataSource of TypeORM: pass a Pool"],
-	["pg", Object.assign(() => method(), { raw: method }), "a Knex: pass a Pool"],
+	["pg", Object.assign(() => method(), { unsafe: method, flush: method }), "the SQL of Bun"],
+	["pg", { createQueryRunner: method, query: method }, "a DataSource of TypeORM: pass the Pool"],
+	["pg", { getQueryInterface: method, query: method }, "a Sequelize: create a Pool of pg"],
+	["pg", Object.assign(() => method(), { raw: method }), "a Knex: create a Pool of pg"],
+	["pg", { selectFrom: method }, "a Kysely: pass the Pool"],
+	["pg", { $client: {}, query: {} }, "a database of Drizzle: pass its $client"],
+	["pg", { exec: method, prepare: method, query: method }, "one of SQLite: pass that"],
 	[
 		"pg",
 		{ getConnection: method, query: method },
@@ -38,11 +47,17 @@ const OTHERS: readonly (readonly [keyof typeof SHOULD_BE, value: unknown, string
 	["pg", { beginTransaction: method, query: method }, "one of MySQL or MariaDB"],
 	[
 		"pg",
-		Object.assign(() => method(), { unsafe: method }),
-		"the sql of postgres.js: create a Pool",
+		Object.assign(() => method(), { unsafe: method, query: method, transaction: method }),
+		"neon() of Neon, which has no connection: create a Pool of it",
 	],
 	["pg", () => method(), "an object without query()"],
-	["mysql2", { batch: method, execute: method }, "one of mariadb: create it with mysql2/promise"],
+	[
+		"mysql2",
+		{ batch: method, execute: withCallback },
+		"one of mariadb/callback: create it with mariadb",
+	],
+	["mysql2", { batch: method, execute: method, executeMultiple: method }, "one of @libsql/client"],
+	["mysql2", { $client: {}, execute: method }, "a database of Drizzle: pass its $client"],
 	["mysql2", { transaction: method, execute: method }, "a client such as PlanetScale's"],
 	["mysql2", { query: method, totalCount: 0 }, "a Pool of pg: pass that to pg()"],
 	["betterSqlite3", { prepare: method, batch: method }, "a D1 database, which is asynchronous"],
@@ -50,11 +65,16 @@ const OTHERS: readonly (readonly [keyof typeof SHOULD_BE, value: unknown, string
 	["d1", { prepare: method, close: method }, "one of a driver such as better-sqlite3"],
 	["d1", { prepare: method }, "an object without prepare() and batch()"],
 	["d1", { execute: method, batch: method }, "a client of @libsql/client"],
+	["libsql", { prepare: method, batch: method }, "a D1 database: pass that to d1()"],
+	["libsql", { prepare: method, exec: method }, "a database of libsql or another driver like it"],
+	["libsql", { $client: {}, batch: method }, "a database of Drizzle: pass its $client"],
+	["libsql", { getConnection: method, execute: method, batch: method }, "one of MariaDB"],
+	["libsql", { beginTransaction: method, execute: method, batch: method }, "one of MariaDB"],
 ];
 
 describe("a native store rejects anything but its driver", () => {
 	test.each(WRONG)("%o", (value) => {
-		for (const name of ["pg", "mysql2", "betterSqlite3", "d1"] as const) {
+		for (const name of ["pg", "mysql2", "betterSqlite3", "libsql", "d1"] as const) {
 			const expected = expect(() => MAKE[name](value as never));
 			expected.toThrow(TypeError);
 			expected.toThrow(SHOULD_BE[name]);
@@ -78,6 +98,7 @@ describe("a native store rejects anything but its driver", () => {
 const STORES: readonly (readonly [string, (options: { readonly tables: Tables }) => unknown])[] = [
 	["betterSqlite3", (options) => betterSqlite3({ prepare: () => ({}) as never }, options)],
 	["d1", (options) => d1({ prepare: method, batch: method } as never, options)],
+	["libsql", (options) => libsql({ execute: method, batch: method } as never, options)],
 	["mysql2", (options) => mysql2({ execute: method }, options)],
 	["pg", (options) => pg({ query: method }, options)],
 ];

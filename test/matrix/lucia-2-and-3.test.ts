@@ -1,12 +1,22 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import * as tokens from "../../src/index.js";
 import * as sqliteStore from "../../src/stores/better-sqlite3.js";
 import * as d1Store from "../../src/stores/d1.js";
+import * as libsqlStore from "../../src/stores/libsql.js";
 import * as mysqlStore from "../../src/stores/mysql2.js";
 import * as pgStore from "../../src/stores/pg.js";
 import { openD1 } from "../support/d1.js";
 import type { Database } from "../support/database.js";
-import { openLibsql, openMysql, openPostgres } from "../support/databases.js";
+import {
+	libsql as Libsql,
+	openLibsql,
+	openMysql,
+	openPostgres,
+	openSqliteDb,
+} from "../support/databases.js";
 import { tokenError } from "../support/errors.js";
 import { blocksOf, readPage, runBlock } from "../support/page.js";
 import { importHeavy, isInstalled } from "./heavy.js";
@@ -52,6 +62,7 @@ interface Lucia2 {
 	mysqlAdapter(pool: Driver, tables: object): unknown;
 	pgAdapter(pool: Driver, tables: object): unknown;
 	sqliteAdapter(db: Driver, tables: object): unknown;
+	libsqlAdapter(client: Driver, tables: object): unknown;
 	d1Adapter(db: Driver, tables: object): unknown;
 }
 
@@ -62,6 +73,7 @@ interface Lucia3 {
 	Mysql2Adapter: Adapter3;
 	NodePostgresAdapter: Adapter3;
 	BetterSqlite3Adapter: Adapter3;
+	LibSQLAdapter: Adapter3;
 	D1Adapter: Adapter3;
 }
 
@@ -123,6 +135,29 @@ const CASES: readonly Case[] = [
 		types3: ["TEXT", "INTEGER"],
 	},
 	{
+		name: "Turso",
+		table: "SQLite",
+		isThere: isInstalled("@libsql/client"),
+		open: async () => {
+			const folder = await mkdtemp(join(tmpdir(), "lucia-tokens-"));
+			const file = join(folder, "app.db");
+			const { createClient } = await importHeavy<{
+				createClient: (config: object) => { close(): void };
+			}>("@libsql/client");
+			const db = await openSqliteDb(new Libsql(file));
+			const client = createClient({ url: `file:${file}` });
+			const close = async (): Promise<void> => {
+				client.close();
+				await db.close();
+				await rm(folder, { recursive: true });
+			};
+			return { db: { ...db, close }, driver: { db: client } };
+		},
+		adapter2: "libsqlAdapter",
+		adapter3: "LibSQLAdapter",
+		types3: ["TEXT", "INTEGER"],
+	},
+	{
 		name: "Cloudflare D1",
 		table: "SQLite",
 		isThere: isInstalled("miniflare"),
@@ -146,6 +181,7 @@ const openStore = async (
 		"@lucia-auth/tokens/pg": pgStore,
 		"@lucia-auth/tokens/mysql2": mysqlStore,
 		"@lucia-auth/tokens/better-sqlite3": sqliteStore,
+		"@lucia-auth/tokens/libsql": libsqlStore,
 		"@lucia-auth/tokens/d1": d1Store,
 		"./db.js": driver,
 	};

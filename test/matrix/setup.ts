@@ -29,6 +29,12 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
 		"prisma",
 		"drizzle-orm",
 		"kysely",
+		"knex",
+		"typeorm",
+		"postgres",
+		"@electric-sql/pglite",
+		"mariadb",
+		"@libsql/client",
 		"lucia-2",
 	]) {
 		if (!isInstalled(name)) missing.push(`${name}: run ${HEAVY}`);

@@ -10,6 +10,7 @@ import {
 	openSqliteDb,
 	type SqliteDb,
 } from "../support/databases.js";
+import { openMariadb, openPglite, openPostgresJs } from "../support/drivers.js";
 import { tokenError } from "../support/errors.js";
 import { importHeavy, isInstalled } from "./heavy.js";
 
@@ -63,6 +64,53 @@ const CONNECTIONS: readonly (readonly [string, boolean, () => Promise<Connection
 			return {
 				store: pg(client),
 				run: (sql) => client.query(sql),
+				userName: async () => nameOf(await db.sql(READ)),
+			};
+		},
+	],
+	[
+		"a reserved connection of postgres.js",
+		postgres !== "" && isInstalled("postgres"),
+		async () => {
+			const db = await openPostgresJs(postgres);
+			const sql = await db.raw.reserve();
+			onTestFinished(async () => {
+				sql.release();
+				await db.close();
+			});
+			return {
+				store: pg(sql),
+				run: async (text) => sql.unsafe(text, [], { prepare: false }),
+				userName: async () => nameOf(await db.sql(READ)),
+			};
+		},
+	],
+	[
+		"PGlite",
+		isInstalled("@electric-sql/pglite"),
+		async () => {
+			const db = await openPglite();
+			onTestFinished(() => db.close());
+			return {
+				store: db.nativeSource,
+				run: (sql) => db.raw.exec(sql),
+				userName: async () => nameOf(await db.sql(READ)),
+			};
+		},
+	],
+	[
+		"a connection of mariadb",
+		mysql !== "" && isInstalled("mariadb"),
+		async () => {
+			const db = await openMariadb(mysql);
+			const connection = await db.raw.getConnection();
+			onTestFinished(async () => {
+				await connection.release();
+				await db.close();
+			});
+			return {
+				store: mysql2(connection),
+				run: (sql) => connection.query(sql),
 				userName: async () => nameOf(await db.sql(READ)),
 			};
 		},

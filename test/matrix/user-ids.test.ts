@@ -8,18 +8,37 @@ import {
 	openPostgres,
 	OWN_TABLES,
 } from "../support/databases.js";
+import { openLibsqlClient, openMariadb, openPglite, openPostgresJs } from "../support/drivers.js";
 import { tokenError } from "../support/errors.js";
+import { isInstalled } from "./heavy.js";
 
 const [postgres, mysql] = [inject("postgres"), inject("mysql")];
 
-type DatabaseName = "PostgreSQL" | "MySQL or MariaDB" | "libsql";
+type DatabaseName =
+	| "PostgreSQL"
+	| "postgres.js"
+	| "PGlite"
+	| "MySQL or MariaDB"
+	| "mariadb"
+	| "libsql"
+	| "@libsql/client";
+
+/** Some drivers have no default store. */
+type Opened = Omit<Database, "defaultSource" | "statements"> & Partial<Database>;
 
 const DATABASES: Readonly<
-	Record<
-		DatabaseName,
-		readonly [isThere: boolean, open: (options: OpenOptions) => Promise<Database>]
-	>
+	Record<DatabaseName, readonly [isThere: boolean, open: (options: OpenOptions) => Promise<Opened>]>
 > = {
+	"postgres.js": [
+		postgres !== "" && isInstalled("postgres"),
+		(options) => openPostgresJs(postgres, options),
+	],
+	PGlite: [isInstalled("@electric-sql/pglite"), openPglite],
+	mariadb: [mysql !== "" && isInstalled("mariadb"), (options) => openMariadb(mysql, options)],
+	"@libsql/client": [
+		isInstalled("@libsql/client"),
+		(options) => openLibsqlClient(options, { intMode: "bigint" }),
+	],
 	PostgreSQL: [postgres !== "", (options) => openPostgres(postgres, options)],
 	"MySQL or MariaDB": [mysql !== "", (options) => openMysql(mysql, options)],
 	libsql: [true, openLibsql],
@@ -69,7 +88,7 @@ const TEXTS = {
 	misfits: ["nobody", "😀", "lookalike-ä1😀", "日本"],
 };
 
-const WORLDS: readonly World[] = [
+const ADAPTED: readonly World[] = [
 	{ database: "PostgreSQL", type: "UUID", ...UUIDS },
 	{ database: "PostgreSQL", type: "CHAR(36)", ...UUIDS },
 	{
@@ -105,6 +124,24 @@ const WORLDS: readonly World[] = [
 	{ database: "libsql", type: "TEXT COLLATE NOCASE", ...TEXTS },
 ];
 
+// The drivers that Lucia 1 has no adapter for.
+const WITHOUT_ADAPTER: readonly (readonly [on: DatabaseName, DatabaseName])[] = [
+	["PostgreSQL", "postgres.js"],
+	["PostgreSQL", "PGlite"],
+	["MySQL or MariaDB", "mariadb"],
+	["libsql", "@libsql/client"],
+];
+
+const WORLDS = [
+	...ADAPTED,
+	...WITHOUT_ADAPTER.flatMap(([on, driver]) =>
+		ADAPTED.filter(({ database }) => database === on).map((world) => ({
+			...world,
+			database: driver,
+		})),
+	),
+];
+
 const unhandled: unknown[] = [];
 const collect = (error: unknown): void => {
 	unhandled.push(error);
@@ -122,12 +159,12 @@ afterAll(() => {
 
 const SOURCES = ["default store", "native store", "native store on custom tables"] as const;
 
-const open = (db: Database, source: (typeof SOURCES)[number]) => {
+const open = (db: Opened, source: (typeof SOURCES)[number]) => {
 	const isCustom = source === "native store on custom tables";
 	const { user, key } = isCustom ? db.ownTables : { user: "auth_user", key: "auth_key" };
 	const store = isCustom ? db.createStore(OWN_TABLES) : db.nativeSource;
 	return {
-		source: source === "default store" ? db.defaultSource : store,
+		source: (source === "default store" && db.defaultSource) || store,
 		createUser: (id: string) => db.sql(`INSERT INTO ${user} (id) VALUES (?)`, [id]),
 		keys: () => db.sql(`SELECT * FROM ${key} ORDER BY id`),
 	};
@@ -151,8 +188,11 @@ describe.each(NAMED)("%s", (_name, world) => {
 	const [isThere, openDatabase] = DATABASES[world.database];
 	const { own, other, spellings, misfits, isRounded = false } = world;
 
-	describe.skipIf(!isThere).each(SOURCES)("%s", (name) => {
-		let db: Database;
+	const isAdapted = ADAPTED.includes(world);
+	const sources = SOURCES.filter((source) => isAdapted || source !== "default store");
+
+	describe.skipIf(!isThere).each(sources)("%s", (name) => {
+		let db: Opened;
 		let opened: ReturnType<typeof open>;
 		beforeEach(async () => {
 			const { type, collation } = world;

@@ -28,7 +28,7 @@ export default mergeConfig(
 		coverage: {
 			provider: "v8",
 			// The rest of src is covered by the tests that need no server.
-			include: ["src/stores/{better-sqlite3,d1,mysql2,pg,row,sql,sqlite}.ts"],
+			include: ["src/stores/{better-sqlite3,d1,libsql,mysql2,pg,pg-driver,row,sql,sqlite}.ts"],
 			reportsDirectory: "coverage/matrix",
 			thresholds: { lines: 100, branches: 100, functions: 100, statements: 100 },
 		},

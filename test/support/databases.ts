@@ -70,7 +70,7 @@ export const schema = (
 };
 
 export const SQLITE = { text: "TEXT", boolean: "INTEGER", quote: '"' };
-const POSTGRES = { text: "VARCHAR(255)", boolean: "BOOLEAN", quote: '"' };
+export const POSTGRES = { text: "VARCHAR(255)", boolean: "BOOLEAN", quote: '"' };
 const MYSQL = { text: "VARCHAR(255)", boolean: "TINYINT(1)", quote: "`" };
 
 const unique = (): string => `lucia_tokens_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
@@ -129,6 +129,12 @@ export const openLibsql = async (
 	return { raw, ...(await openSqliteDb(raw, options)) };
 };
 
+/** SQL of the tests is written with question marks, for all databases. */
+export const withDollars = (text: string): string => {
+	let n = 0;
+	return text.replace(/\?/g, () => `$${++n}`);
+};
+
 export const openPostgres = async (
 	url: string,
 	options: OpenOptions = {},
@@ -155,16 +161,8 @@ export const openPostgres = async (
 			return client.query(query, values).finally(() => client.release());
 		},
 	};
-	// SQL of the tests is written with question marks, for all databases.
-	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => {
-		let n = 0;
-		return (
-			await pool.query(
-				text.replace(/\?/g, () => `$${++n}`),
-				values,
-			)
-		).rows as unknown[];
-	};
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
+		(await pool.query(withDollars(text), values)).rows as unknown[];
 	return {
 		name,
 		pool,

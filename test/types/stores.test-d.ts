@@ -6,6 +6,7 @@ import { expectTypeOf, test } from "vitest";
 import type { KeyStore } from "../../src/index.js";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { type D1Database, d1 } from "../../src/stores/d1.js";
+import { type LibsqlClient, libsql } from "../../src/stores/libsql.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 
@@ -20,6 +21,7 @@ test("the stores take what the drivers give", () => {
 test("the stores give a KeyStore", () => {
 	expectTypeOf(pg).returns.toEqualTypeOf<KeyStore>();
 	expectTypeOf(d1).returns.toEqualTypeOf<KeyStore>();
+	expectTypeOf(libsql).returns.toEqualTypeOf<KeyStore>();
 	expectTypeOf(mysql2).returns.toEqualTypeOf<KeyStore>();
 	expectTypeOf(betterSqlite3).returns.toEqualTypeOf<KeyStore>();
 });
@@ -35,6 +37,14 @@ test("the stores do not take each other's driver", () => {
 	betterSqlite3({} as D1Database);
 	// @ts-expect-error a Database of better-sqlite3 is synchronous
 	d1({} as BetterSqlite3.Database);
+	// @ts-expect-error a Database of libsql is no client of @libsql/client
+	libsql({} as Libsql.Database);
+	// @ts-expect-error a client of @libsql/client is asynchronous
+	betterSqlite3({} as LibsqlClient);
+});
+
+test("the query() of a wrapper needs no types", () => {
+	pg({ query: async ({ text, values }) => ({ rows: [text, ...values], rowCount: null }) });
 });
 
 test("both tables are named, or none", () => {

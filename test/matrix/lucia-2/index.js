@@ -2,4 +2,8 @@
 export { lucia } from "lucia";
 export { mysql2 as mysqlAdapter } from "adapter-mysql";
 export { pg as pgAdapter } from "adapter-postgresql";
-export { betterSqlite3 as sqliteAdapter, d1 as d1Adapter } from "adapter-sqlite";
+export {
+	betterSqlite3 as sqliteAdapter,
+	d1 as d1Adapter,
+	libsql as libsqlAdapter,
+} from "adapter-sqlite";

@@ -2,4 +2,4 @@
 export { Lucia } from "lucia";
 export { Mysql2Adapter } from "adapter-mysql";
 export { NodePostgresAdapter } from "adapter-postgresql";
-export { BetterSqlite3Adapter, D1Adapter } from "adapter-sqlite";
+export { BetterSqlite3Adapter, D1Adapter, LibSQLAdapter } from "adapter-sqlite";
