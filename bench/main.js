@@ -8,8 +8,10 @@ import { mariadb } from "./databases/mariadb.js";
 import { postgresql } from "./databases/postgresql.js";
 import { betterSqlite3, libsql } from "./databases/sqlite.js";
 import { judge } from "./goals.js";
+import { measureSweep } from "./growth-sweep.js";
+import { measureGrowth } from "./growth.js";
 import { machine, versions } from "./machine.js";
-import { measureDatabase } from "./measure-database.js";
+import { measureDatabase, withDatabase } from "./measure-database.js";
 import { PLANS } from "./plan.js";
 import { print } from "./report.js";
 import { merge, readResults, writeResults } from "./store.js";
@@ -19,7 +21,9 @@ import { measureSizes } from "./work/sizes.js";
 
 const DATABASES = [postgresql, mariadb, libsql, betterSqlite3];
 const ON_DATABASES = ["links", "codes", "lists"];
-const PARTS = ["sizes", "imports", "generator", ...ON_DATABASES];
+// Each has a large database of its own.
+const LARGE = { growth: measureGrowth, sweep: measureSweep };
+const PARTS = ["sizes", "imports", "generator", ...ON_DATABASES, ...Object.keys(LARGE)];
 const DATABASE_NAMES = DATABASES.map(({ name }) => name);
 
 const HELP = `npm run bench -- [--quick] [--only <part>]… [--on <database>]… [--rounds <number>] [--keep]
@@ -86,11 +90,16 @@ try {
 		entries.push({ part, ...(await work[part]()) });
 	}
 	const onDatabases = parts.filter((part) => ON_DATABASES.includes(part));
-	if (onDatabases.length > 0) {
-		for (const database of DATABASES.filter(({ name }) => databaseNames.includes(name))) {
-			const measured = await measureDatabase(database, onDatabases, plan);
-			if (measured.notRun) notRun.push(measured.notRun);
-			else entries.push(...measured.entries);
+	const note = (measured) => {
+		if (measured.notRun) notRun.push(measured.notRun);
+		else entries.push(...measured.entries);
+	};
+	for (const database of DATABASES.filter(({ name }) => databaseNames.includes(name))) {
+		if (onDatabases.length > 0) note(await measureDatabase(database, onDatabases, plan));
+		for (const part of parts.filter((name) => LARGE[name])) {
+			console.error(`${database.name}, ${part}`);
+			const measure = (url, later) => LARGE[part](database.name, url, later, plan[part]);
+			note(await withDatabase(database, measure));
 		}
 	}
 } catch (error) {

@@ -21,12 +21,12 @@ const isRefused = ({ code, errors }) =>
 	NOT_THERE.includes(code) || errors?.every(isRefused) === true;
 
 /**
- * Runs the parts on one database.
+ * Measures on one database, and tidies up.
  *
- * @returns an entry for each part, or `{ notRun }` with the reason where there is no such database
+ * @param measure returns the entries. It gets the URL, and a function that puts a task off until the end
+ * @returns the entries, or `{ notRun }` with the reason where there is no such database
  */
-export const measureDatabase = async (kind, parts, plan) => {
-	const { name, variable, defaultUrl, port, networked } = kind;
+export const withDatabase = async ({ name, variable, defaultUrl, networked }, measure) => {
 	const url = process.env[variable] ?? defaultUrl;
 	const toDo = [];
 	const later = (task) => toDo.push(task);
@@ -46,14 +46,7 @@ export const measureDatabase = async (kind, parts, plan) => {
 	};
 	for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, onInterrupt);
 	try {
-		const proxy = networked && (await openProxy({ ...toAddress(url, port), delay: DELAY }));
-		if (proxy) later(() => proxy.close());
-		const database = await kind.open(url, {
-			connections: CONNECTIONS,
-			through: proxy?.address,
-			later,
-		});
-		return { entries: await measure(database, parts, proxy, plan, name) };
+		return { entries: await measure(url, later) };
 	} catch (error) {
 		// Its connections were closed, and the process is about to end.
 		if (interrupted) await new Promise(() => {});
@@ -65,6 +58,17 @@ export const measureDatabase = async (kind, parts, plan) => {
 		await tidyUp();
 	}
 };
+
+/** Runs the parts on one database. */
+export const measureDatabase = (kind, parts, plan) =>
+	withDatabase(kind, async (url, later) => {
+		const { name, port, networked } = kind;
+		const proxy = networked && (await openProxy({ ...toAddress(url, port), delay: DELAY }));
+		if (proxy) later(() => proxy.close());
+		const through = proxy?.address;
+		const database = await kind.open(url, { connections: CONNECTIONS, through, later });
+		return measure(database, parts, proxy, plan, name);
+	});
 
 const cellsOf = (networks, plan, part) =>
 	networks.flatMap((network) =>

@@ -7,6 +7,8 @@ export const PLANS = {
 		listTurns: { rounds: 2, milliseconds: 1, warmUp: 0 },
 		generator: { rounds: 2, strings: 20_000 },
 		imports: { rounds: 1 },
+		growth: { sizes: [1_000], calls: 3, milliseconds: 1, most: 20 },
+		sweep: { users: 2_000, expired: 2_000, before: 100 },
 	},
 	full: {
 		underWay: [1, 8, 64],
@@ -17,6 +19,8 @@ export const PLANS = {
 		listTurns: { rounds: 5, milliseconds: 15, warmUp: 0, patience: 5_000 },
 		generator: { rounds: 15, strings: 100_000 },
 		imports: { rounds: 7 },
+		growth: { sizes: [1e4, 1e6, 5e6], calls: 60, milliseconds: 3_000, most: 10_000 },
+		sweep: { users: 1_500_000, expired: 1_500_000, before: 8_000 },
 	},
 };
 

@@ -66,6 +66,14 @@ const printPart = ({ part, version, settings, connections, milliseconds, stateme
 	}
 };
 
+const readable = (row) =>
+	Object.fromEntries(
+		Object.entries(row).map(([name, value]) => [
+			name,
+			typeof value === "number" ? number(value) : value,
+		]),
+	);
+
 const TABLES = {
 	sizes: ({ sizes }) => sizes,
 	imports: ({ imports }) =>
@@ -74,6 +82,8 @@ const TABLES = {
 			milliseconds: shown(milliseconds),
 			"bytes on the heap": shown(bytes),
 		})),
+	growth: ({ rows }) => rows.map(readable),
+	sweep: ({ rows }) => rows.map(readable),
 	generator: ({ generators }) =>
 		generators.map(({ name, kind, nanoseconds, chiSquare, degrees, p }) => ({
 			name,
@@ -103,6 +113,7 @@ const printGoal = ({ goal, cases }) => {
 export const print = ({ machine, entries, notRun, goals }) => {
 	console.log(Object.values(machine).join(", "));
 	for (const entry of entries) {
+		if (entry.rows) console.log(`\n${entry.database}: ${entry.part}`);
 		if (TABLES[entry.part]) console.table(TABLES[entry.part](entry));
 		else printPart(entry);
 	}

@@ -32,6 +32,7 @@ db.exec(`
 		hashed_password TEXT,
 		expires BIGINT
 	);
+	CREATE INDEX IF NOT EXISTS auth_key_user_id ON auth_key (user_id);
 `);
 
 export const auth = lucia({
