@@ -123,7 +123,7 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 
 	/**
 	 * Does what `deleteExpiredUserTokens` does, for all users. Run it once a day, for example. It reads the
-	 * table in batches of 1,000 rows, and pauses after each one for as long as it took, so that other calls
+	 * table in batches of up to 1,000 rows, and pauses after each one for as long as it took, so that other calls
 	 * wait for one batch at most.
 	 *
 	 * @param options `signal`: an `AbortSignal` that ends the sweep before its next batch

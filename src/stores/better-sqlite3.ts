@@ -15,6 +15,9 @@ export interface SqliteStatement {
  */
 export interface SqliteDatabase {
 	prepare(sql: string): SqliteStatement;
+	exec?(sql: string): unknown;
+	/** Only libsql has this method. */
+	readonly syncUntil?: unknown;
 	/** Whether the app has begun a transaction, on all but `node:sqlite`. */
 	readonly inTransaction?: boolean;
 	/** The same on `node:sqlite`. */
@@ -62,12 +65,30 @@ export const betterSqlite3 = (db: SqliteDatabase, options?: SqliteOptions): KeyS
 		return statement;
 	};
 
+	const isInTransaction = (): boolean => Boolean(db.inTransaction ?? db.isTransaction);
+
+	// libsql does not reset a statement that fails with SQLITE_BUSY. What the connection writes after it gets an
+	// answer, but is not committed, and may be rolled back. In a transaction, that is an error.
+	const needsTransaction = db.syncUntil !== undefined && db.exec !== undefined;
+	const run = <Result>(sql: string, statement: () => Result): Result => {
+		if (!needsTransaction || sql.startsWith("SELECT") || isInTransaction()) return statement();
+		db.exec?.("BEGIN IMMEDIATE");
+		try {
+			const result = statement();
+			db.exec?.("COMMIT");
+			return result;
+		} catch (error) {
+			if (isInTransaction()) db.exec?.("ROLLBACK");
+			throw error;
+		}
+	};
+
 	const store = sqliteStore(
 		{
-			all: (sql, ...values) => prepared(sql).all(...values),
-			run: (sql, ...values) => prepared(sql).run(...values),
+			all: (sql, ...values) => run(sql, () => prepared(sql).all(...values)),
+			run: (sql, ...values) => run(sql, () => prepared(sql).run(...values)),
 		},
 		tables as Tables | undefined,
 	);
-	return { ...store, isInTransaction: () => Boolean(db.inTransaction ?? db.isTransaction) };
+	return { ...store, isInTransaction };
 };

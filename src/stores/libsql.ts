@@ -8,6 +8,10 @@ export interface LibsqlClient {
 	execute(statement: { sql: string; args: (string | number | null)[] }): Promise<{
 		rows: readonly object[];
 	}>;
+	batch(
+		statements: { sql: string; args: (string | number | null)[] }[],
+		mode: "write",
+	): Promise<{ rows: readonly object[] }[]>;
 	/** A transaction has this method; a client does not. */
 	readonly commit?: unknown;
 }
@@ -49,8 +53,14 @@ export const libsql = (client: LibsqlClient, options?: LibsqlOptions): KeyStore 
 	const { tables } = ownOptions(options, ["tables"]);
 
 	const all = async (sql: string, ...values: unknown[]): Promise<unknown[]> => {
-		const { rows } = await client.execute({ sql, args: values as (string | number | null)[] });
-		return [...rows];
+		const statement = { sql, args: values as (string | number | null)[] };
+		// A statement of its own would not be committed after one that failed with SQLITE_BUSY, which libsql does
+		// not reset. In a batch, which is a transaction, that is an error.
+		const isAlone = sql.startsWith("SELECT") || client.commit !== undefined;
+		const [result] = isAlone
+			? [await client.execute(statement)]
+			: await client.batch([statement], "write");
+		return [...(result?.rows ?? [])];
 	};
 
 	const store = sqliteStore({ all, run: all }, tables as Tables | undefined);

@@ -11,7 +11,6 @@ import {
 	toStoredKey,
 } from "./row.js";
 import {
-	BATCH_SIZE,
 	type BatchRow,
 	checkDriver,
 	isSingleUse,
@@ -53,6 +52,9 @@ const NUMBER = "CAST(? AS SIGNED)";
 // it lacks: another user's id, perhaps. Drivers round the numbers of a BIGINT.
 const columnsOf = (key: string): string =>
 	`${key}.id, ${letters(`${key}.user_id`)} AS user_id, ${key}.expires`;
+
+// How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes.
+const BATCH_SIZE = 1000;
 
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;
@@ -422,7 +424,9 @@ export const mysql2 = (pool: Mysql2Pool, options?: Mysql2Options): KeyStore => {
 		async deleteExpired(prefix, now, after) {
 			const values = [...expiredValues(prefix, now), after];
 			const [batch] = await select<BatchRow>(statements.readBatch, ...values);
-			return sweepBatch(batch, (last) => change(statements.deleteExpired, ...values, last));
+			return sweepBatch(batch, BATCH_SIZE, (last) =>
+				change(statements.deleteExpired, ...values, last),
+			);
 		},
 
 		async deleteOldest(userId, prefix, max, latest) {

@@ -17,7 +17,6 @@ import {
 	toStoredKey,
 } from "./row.js";
 import {
-	BATCH_SIZE,
 	type BatchRow,
 	isSingleUse,
 	newKey,
@@ -60,6 +59,9 @@ const isUser = (column: string): string => `${column} = $1 AND ${isText(column, 
 
 const begins = (prefix: string, id: string): string =>
 	`starts_with(${id}::text COLLATE "C", ${prefix})`;
+
+// How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes.
+const BATCH_SIZE = 1000;
 
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;
@@ -365,7 +367,7 @@ export const pg = (pool: PgPool | PostgresSql | Pglite, options?: PgOptions): Ke
 		async deleteExpired(prefix, now, after) {
 			const values = [prefix, now, internalBefore(now), after];
 			const [batch] = await query<BatchRow>("read-batch", ...values);
-			return sweepBatch(batch, async (last) =>
+			return sweepBatch(batch, BATCH_SIZE, async (last) =>
 				Number((await run("delete-expired", ...values, last)).rowCount),
 			);
 		},

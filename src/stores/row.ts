@@ -13,14 +13,16 @@ export interface KeyRow {
 /**
  * The id of a user, as text.
  *
- * @throws TypeError it is a number that the driver may have rounded, and so perhaps another user's
+ * @throws TypeError it is a number that the driver may have rounded, and so perhaps another user's, or missing
  */
-export const toUserId = (id: string | number | bigint): string => {
+export const toUserId = (id: string | number | bigint | undefined): string => {
 	if (typeof id === "number" && !Number.isSafeInteger(id)) {
 		throw new TypeError(
 			"The driver returned a user id as a number that may be rounded: let it return text or BigInt",
 		);
 	}
+	// Some drivers can be set to rename columns.
+	if (id === undefined) throw new TypeError("The driver must return a column as user_id");
 	return String(id);
 };
 

@@ -111,9 +111,6 @@ export const newKey = (
 			]
 		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
 
-/** How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes. */
-export const BATCH_SIZE = 1000;
-
 /** What a batch of a sweep reads: the last id, how many rows there are, and how many have expired. */
 export interface BatchRow {
 	readonly last: string;
@@ -124,17 +121,19 @@ export interface BatchRow {
 /**
  * Deletes what a batch of a sweep has read.
  *
+ * @param limit how many rows it may read
  * @param deleteUpTo deletes the batch's expired rows, up to its last id. Returns how many
  */
 export const sweepBatch = async (
 	batch: BatchRow | undefined,
+	limit: number,
 	deleteUpTo: (last: string) => Promise<number>,
 ): Promise<SweptBatch> => {
 	// A name that the database cannot hold has no keys.
 	if (!batch) return { deleted: 0 };
 	const { last, size, expired } = batch;
 	const deleted = Number(expired) > 0 ? await deleteUpTo(last) : 0;
-	return Number(size) === BATCH_SIZE ? { deleted, next: last } : { deleted };
+	return Number(size) === limit ? { deleted, next: last } : { deleted };
 };
 
 const MAX_RETRIES = 10;

@@ -2,7 +2,6 @@ import { LuciaTokenError } from "../error.js";
 import { INTERNAL, type KeyStore, MAX_CODES } from "../key-store.js";
 import { firstKey, internalBefore, type KeyRow, keysOfUser, toStoredKey } from "./row.js";
 import {
-	BATCH_SIZE,
 	type BatchRow,
 	isSingleUse,
 	newKey,
@@ -32,6 +31,10 @@ const begins = (prefix: string, id: string): string => `instr(${id}, ${prefix}) 
 
 // Drivers round the numbers of a column of integers.
 const RETURNING = `RETURNING id, ${text("user_id")} AS user_id, expires`;
+
+// How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes. Nobody else
+// writes meanwhile, and a deleted row may be on a page of its own.
+const BATCH_SIZE = 100;
 
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;
@@ -176,6 +179,7 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 			const [batch] = await all<BatchRow>("readBatch", ...values);
 			return sweepBatch(
 				batch,
+				BATCH_SIZE,
 				async (last) => (await all("deleteExpired", ...values, last)).length,
 			);
 		},

@@ -98,7 +98,7 @@ describe("a native store rejects anything but its driver", () => {
 const STORES: readonly (readonly [string, (options: { readonly tables: Tables }) => unknown])[] = [
 	["betterSqlite3", (options) => betterSqlite3({ prepare: () => ({}) as never }, options)],
 	["d1", (options) => d1({ prepare: method, batch: method } as never, options)],
-	["libsql", (options) => libsql({ execute: method, batch: method } as never, options)],
+	["libsql", (options) => libsql({ execute: method, batch: method }, options)],
 	["mysql2", (options) => mysql2({ execute: method }, options)],
 	["pg", (options) => pg({ query: method }, options)],
 ];

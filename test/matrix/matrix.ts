@@ -144,7 +144,8 @@ export const matrix = (
 				expect(await count(deleteExpired(store, "n:", 0, ""))).toBe(1);
 			});
 
-			test("the native store sweeps in batches of 1,000 rows, and reads each row once", async () => {
+			test("the native store sweeps in batches, and reads each row once", async () => {
+				const size = /MySQL|PostgreSQL/.test(name) ? 1000 : 100;
 				const rows = Array.from({ length: 2500 }, (_, at) => [
 					`${["n", ":n", "N", "m"][at % 4]}:${String(at * 7919).padStart(8, "0")}`,
 					at < 2000 ? 1 : LATER,
@@ -158,14 +159,14 @@ export const matrix = (
 				const batches: string[] = [""];
 				for (const after of batches) {
 					const batch = await deleteExpired(db.nativeSource, "n:", LATER - 1, after);
-					expect(batch.deleted).toBeLessThanOrEqual(1000);
+					expect(batch.deleted).toBeLessThanOrEqual(size);
 					deleted += batch.deleted;
 					if (batch.next !== undefined) batches.push(batch.next);
 				}
 				expect(deleted).toBe(1000);
-				expect(batches).toHaveLength(3);
+				expect(batches).toHaveLength(Math.floor(2500 / size) + 1);
 				// A batch without an expired row of the name is not written to.
-				expect(db.statements.length).toBeLessThanOrEqual(6);
+				expect(db.statements.length).toBeLessThanOrEqual(2 * batches.length);
 				expect(await db.keys()).toHaveLength(1500);
 				const links = idToken(db.nativeSource, "N");
 				expect(await links.deleteExpiredTokens({ signal: AbortSignal.abort() })).toBe(0);
