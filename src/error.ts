@@ -13,6 +13,12 @@ export type LuciaTokenErrorMessage =
 // Another copy of this package may have thrown the error: a bundler or a workspace may install two.
 const BRAND = Symbol.for("@lucia-auth/tokens.LuciaTokenError");
 
+interface LuciaTokenErrorOptions {
+	readonly cause?: unknown;
+	readonly retryAfter?: number;
+	readonly userId?: string;
+}
+
 /**
  * The error that this library throws. Its `message` is a code to compare with, as in Lucia's own errors.
  * Neither the message nor the cause contains a token.
@@ -22,7 +28,7 @@ const BRAND = Symbol.for("@lucia-auth/tokens.LuciaTokenError");
  * 	await tokenHandler.validate(value);
  * } catch (error) {
  * 	if (error instanceof LuciaTokenError && error.message === "EXPIRED_TOKEN") {
- * 		// offer a new link
+ * 		// offer to send error.userId a new link
  * 	}
  * }
  */
@@ -33,17 +39,23 @@ export class LuciaTokenError extends Error {
 	 * it.
 	 */
 	declare readonly retryAfter?: number;
+	/**
+	 * The id of the user whose link has expired, so that you can offer to send the next one. Only an
+	 * `EXPIRED_TOKEN` of an id token has it: whoever holds such a token may know its user.
+	 */
+	declare readonly userId?: string;
 
 	/**
 	 * @param message the code
-	 * @param options `cause`: the underlying error, if there is one; `retryAfter`: in seconds
+	 * @param options `cause`: the underlying error, if there is one; `retryAfter`: in seconds; `userId`
 	 */
 	constructor(
 		message: LuciaTokenErrorMessage,
-		{ retryAfter, ...options }: { cause?: unknown; retryAfter?: number } = {},
+		{ retryAfter, userId, ...options }: LuciaTokenErrorOptions = {},
 	) {
 		super(message, options);
 		if (retryAfter !== undefined) this.retryAfter = retryAfter;
+		if (userId !== undefined) this.userId = userId;
 		// A minifier would change this.constructor.name.
 		this.name = "LuciaTokenError";
 	}

@@ -13,9 +13,10 @@ import { INTERNAL, INTERNAL_GRACE, type KeyStore, refuseTransaction } from "./ke
 import { issuer } from "./issue.js";
 import { attemptLimit } from "./limits/attempts.js";
 import { byExpiry } from "./limits/token-limit.js";
-import { type BindingOptions, bindingOptions, type Settings } from "./options.js";
+import { bindingOptions, type IssueOptions, type Settings } from "./options.js";
 import { sweep, type SweepOptions } from "./sweep.js";
 import { type Token, tokenKeyId, toToken, tokenValue } from "./token.js";
+import { readTyped } from "./typed.js";
 
 /**
  * What `idToken()` and `passwordToken()` return. The methods also work when you destructure them.
@@ -28,7 +29,8 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * Stores a new token for a user and returns it.
 	 *
 	 * @param userId the user's id, as the database spells it
-	 * @param options `boundTo`: a text that you must pass again with the token
+	 * @param options `boundTo`: a text that you must pass again with the token; `expiresIn`: how long this token
+	 * is valid, in seconds, in place of the handler's
 	 * @returns the token; `token.toString()` goes into the link or the mail
 	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user, or the user id is too long to fit
 	 * a key's id of 255 characters together with the name and, for password tokens, the token
@@ -36,14 +38,14 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * default generator drew five of them
 	 * @throws LuciaTokenError `ISSUED_RECENTLY`: `minInterval` has not passed since the last token;
 	 * `retryAfter` is the number of seconds to wait
-	 * @throws TypeError the handler has no `expiresIn`, `generate` did not return a string, `options` is
+	 * @throws TypeError there is no `expiresIn`, or it is not a number, `generate` did not return a string, `options` is
 	 * not an object or has an unknown option, or `boundTo` is not a string or was passed to a handler that
 	 * does not hash tokens
-	 * @throws RangeError `generate` returned a string that cannot be a token, or `boundTo` is empty or has
+	 * @throws RangeError `expiresIn` is out of range, `generate` returned a string that cannot be a token, or `boundTo` is empty or has
 	 * a lone surrogate
 	 * @throws Error with `minInterval`: the store runs in a transaction, where no limit holds
 	 */
-	readonly issue: (userId: string, options?: BindingOptions) => Promise<Token>;
+	readonly issue: (userId: string, options?: IssueOptions) => Promise<Token>;
 
 	/**
 	 * Uses a token and returns it. Of all concurrent calls with one token, at most one succeeds, and a
@@ -57,7 +59,8 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * @throws LuciaTokenError `INVALID_TOKEN`: the token is unknown, used, revoked, malformed, of another
 	 * type or user, or bound to another text; or, for password tokens, `maxAttempts` wrong ones were tried
 	 * while it was outstanding, or it is not one of the user's ten newest
-	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired; this call deletes it, so the next
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired, and `userId` tells whose it was, if it is
+	 * an id token; this call deletes it, so the next
 	 * one throws `INVALID_TOKEN`
 	 * @throws TypeError the options are not an object, or one is unknown
 	 * @throws Error with `maxAttempts`: the store runs in a transaction, where no limit holds
@@ -72,7 +75,7 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * @param args as for `validate`
 	 * @returns the token, with the id of its user as the database spells it
 	 * @throws LuciaTokenError `INVALID_TOKEN`: as for `validate`
-	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired
+	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired, as for `validate()`
 	 * @throws TypeError the options are not an object, or one is unknown
 	 * @throws Error with `maxAttempts`: the store runs in a transaction, where no limit holds
 	 */
@@ -157,7 +160,7 @@ const MAX_DELAY = INTERNAL_GRACE / 2;
 
 /** Where a handler finds the keys of users and tokens. */
 const finder = <Args extends readonly unknown[]>(
-	{ atRest, maxLength, storedLength }: Settings,
+	{ atRest, maxLength, storedLength, alphabet }: Settings,
 	{ prefix: typePrefix, userPrefix, parse }: Layout<Args>,
 ) => {
 	// Returns undefined for an id that no user with tokens can have. No token contains a space, so the id of
@@ -188,6 +191,10 @@ const finder = <Args extends readonly unknown[]>(
 		knownUserScope,
 		keyId,
 
+		/** The value of a `Token`, or the token that a string stands for. */
+		valueOf: (token: unknown): unknown =>
+			typeof token === "string" ? readTyped(token, alphabet) : tokenValue(token),
+
 		/** Where to look for a token, and the text that it must be bound to. */
 		locate(args: Args): { scope: Scope | undefined; boundTo: unknown } {
 			const { userId, options } = parse(...args);
@@ -211,7 +218,7 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 		// Read before the query, so that a slow database does not make a token expire.
 		const at = now();
 		const { scope, boundTo } = find.locate(args);
-		const value = tokenValue(token);
+		const value = find.valueOf(token);
 		const id = scope && (await find.keyId(value, scope, boundTo));
 		if (!scope || id === undefined) throw new LuciaTokenError("INVALID_TOKEN");
 		if (attempts) await refuseTransaction(store, "maxAttempts");
@@ -221,7 +228,9 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 		// For an unknown user, the error is the same as for a wrong token. It must not reveal who exists.
 		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
 		if (isExpired(key.expires, at) || isExpired(key.expires + MAX_DELAY, now())) {
-			throw new LuciaTokenError("EXPIRED_TOKEN");
+			// The caller knows the user of a code, and the holder of a link may.
+			const whose = layout.userPrefix ? {} : { userId: key.userId };
+			throw new LuciaTokenError("EXPIRED_TOKEN", whose);
 		}
 		return toToken(key, value as string, at);
 	};
@@ -233,7 +242,9 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 		// place of its value.
 		const id =
 			tokenKeyId(token) ??
-			(isDigest(token) ? scope.prefix + token : await find.keyId(token, scope, boundTo));
+			(isDigest(token)
+				? scope.prefix + token
+				: await find.keyId(find.valueOf(token), scope, boundTo));
 		if (isStorable(id) && id.startsWith(scope.prefix)) await store.delete(id, scope.userId);
 	};
 

@@ -1,3 +1,4 @@
+import { ownOptions } from "./check.js";
 import { isExpired, now, secondsFromNow } from "./clock.js";
 import { isTokenError } from "./error.js";
 import type { TokenHandler } from "./handler.js";
@@ -5,7 +6,7 @@ import type { UserScope } from "./key-id.js";
 import { type KeyStore, refuseTransaction, type StoredKey } from "./key-store.js";
 import { issueInterval } from "./limits/interval.js";
 import { tokenLimit } from "./limits/token-limit.js";
-import { bindingOptions, checkBinding, type Settings } from "./options.js";
+import { checkBinding, checkSeconds, type Settings } from "./options.js";
 import { type Token, tokenKeyId, toToken } from "./token.js";
 
 // An app that never sweeps keeps a bounded number of rows: one call of issue() in so many sweeps.
@@ -95,12 +96,14 @@ export const issuer = (
 
 	return {
 		async issue(userId, options) {
-			if (expiresIn === undefined) throw new TypeError("issue() requires the option expiresIn");
-			const given = bindingOptions(options);
+			const given = ownOptions(options, ["boundTo", "expiresIn"]);
+			const { expiresIn: seconds = expiresIn } = given;
+			if (seconds === undefined) throw new TypeError("issue() requires the option expiresIn");
+			checkSeconds("expiresIn", seconds);
 			// An undefined boundTo, such as a missing cookie's, must not issue an unbound token.
 			if ("boundTo" in given) checkBinding(given.boundTo, atRest);
 			const scope = knownUserScope(userId);
-			const token = await issueLimited(scope, given.boundTo as string | undefined, expiresIn);
+			const token = await issueLimited(scope, given.boundTo as string | undefined, seconds);
 			if (sweeps && token.expiresAt.getTime() % CALLS_PER_SWEEP === 0) {
 				// The token is stored: a failed sweep must not report it as not issued.
 				await store.deleteExpiredByUser(scope.userId, scope.prefix, now()).catch(() => {});

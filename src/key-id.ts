@@ -20,7 +20,8 @@ export interface UserScope extends Required<Scope> {
 }
 
 const SURROGATE = /\p{Surrogate}/u;
-const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+/** What tokens consist of. */
+export const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 
 /** Whether a value is a non-empty string without lone surrogates, which have no encoding in UTF-8. */
 export const isText = (value: unknown): value is string =>

@@ -8,10 +8,12 @@ import {
 	MAX_KEY_ID_LENGTH,
 	plain,
 	sha256,
+	VISIBLE_ASCII,
 } from "./key-id.js";
 import { ATTEMPT_ROOM, MAX_ATTEMPTS } from "./limits/attempts.js";
 import { INTERVAL_ROOM } from "./limits/interval.js";
 import { generateRandomString, maxBits } from "./random.js";
+import { type Alphabet, toAlphabet } from "./typed.js";
 
 /** The options that `idToken()` and `passwordToken()` share. */
 export interface TokenOptions {
@@ -20,13 +22,22 @@ export interface TokenOptions {
 	 */
 	readonly expiresIn?: number | undefined;
 	/**
-	 * The length of a token, in characters: a whole number. The minimum is 1, or 19 for hashed id tokens.
+	 * The length of a token, in characters: a whole number. The minimum is 1, or, for hashed id tokens, what
+	 * holds 112 bits: 19 by default.
 	 * The maximum is 255 for hashed tokens. Plain tokens must fit a key's id of 255 characters together
 	 * with the name and, for password tokens, the user id.
 	 *
 	 * @default 43 for id tokens, 8 for password tokens
 	 */
 	readonly length?: number | undefined;
+	/**
+	 * The characters of a token: 2 to 94 different ones of visible ASCII (0x21 to 0x7E). Leave out those that
+	 * look alike, for codes that people type. If it has letters of one case only, typed letters get that case.
+	 * It cannot stand beside `generate`.
+	 *
+	 * @default letters of both cases and digits for id tokens, digits for password tokens
+	 */
+	readonly alphabet?: string | undefined;
 	/**
 	 * Generates a token in place of the default generator. It gets `length` and returns visible ASCII
 	 * characters (0x21 to 0x7E). Use a CSPRNG (ASVS 5.0 6.5.3).
@@ -70,7 +81,7 @@ export interface GuessableTokenOptions extends TokenOptions {
 	readonly maxAttempts?: number | undefined;
 }
 
-/** The options of `issue()`, `validate()`, `getToken()`, and `invalidate()`. */
+/** The options of `validate()`, `getToken()`, and `invalidate()`. */
 export interface BindingOptions {
 	/**
 	 * A text that the token is bound to: you must pass it again with the token. Use the email address that
@@ -78,6 +89,16 @@ export interface BindingOptions {
 	 * (ASVS 5.0 6.6.2). Token and text are hashed together, so this needs `storeToken: "hashed"`.
 	 */
 	readonly boundTo?: string;
+}
+
+/** The options of `issue()`. */
+export interface IssueOptions extends BindingOptions {
+	/**
+	 * How long this token is valid, in seconds, from 0 to 100,000,000,000.
+	 *
+	 * @default the handler's `expiresIn`
+	 */
+	readonly expiresIn?: number | undefined;
 }
 
 /** Options as handlers use them: checked, with the defaults filled in. */
@@ -94,6 +115,8 @@ export interface Settings {
 	readonly storedLength: number;
 	/** Generates and checks the value of a token whose key's id begins with `prefix`. */
 	readonly generate: (prefix: string) => string;
+	/** What tokens consist of, if people may type them and the handler's own generator makes them. */
+	readonly alphabet: Alphabet | undefined;
 	/** How often to generate another value if one is taken. */
 	readonly redraws: number;
 }
@@ -114,6 +137,7 @@ type Unchecked = { readonly [Option in keyof GuessableTokenOptions]?: unknown };
 const OPTIONS = [
 	"expiresIn",
 	"length",
+	"alphabet",
 	"generate",
 	"maxTokensPerUser",
 	"minInterval",
@@ -151,7 +175,8 @@ const checkAtRest = (storeToken: unknown, secret: unknown, guessable: boolean): 
 	return hmacSha256(secret);
 };
 
-function checkSeconds(option: string, value: unknown): asserts value is number {
+/** Checks a duration in seconds. */
+export function checkSeconds(option: string, value: unknown): asserts value is number {
 	check(
 		option,
 		value,
@@ -159,6 +184,20 @@ function checkSeconds(option: string, value: unknown): asserts value is number {
 		(seconds) => seconds >= 0 && seconds <= MAX_SECONDS,
 		`a number of seconds from 0 to ${MAX_SECONDS}`,
 	);
+}
+
+function checkAlphabet(alphabet: unknown, generate: unknown): asserts alphabet is string {
+	check(
+		"alphabet",
+		alphabet,
+		"string",
+		(characters) =>
+			VISIBLE_ASCII.test(characters) &&
+			characters.length >= 2 &&
+			new Set(characters).size === characters.length,
+		"a string of 2 to 94 different visible ASCII characters",
+	);
+	if (generate !== undefined) throw new TypeError("alphabet cannot stand beside generate");
 }
 
 function checkGenerate(generate: unknown): asserts generate is TokenOptions["generate"] {
@@ -236,6 +275,7 @@ export const checkOptions = (name: unknown, options: unknown, kind: Kind): Setti
 	const {
 		expiresIn,
 		length = kind.length,
+		alphabet: given,
 		generate,
 		maxAttempts = 5,
 		minInterval = 0,
@@ -256,11 +296,13 @@ export const checkOptions = (name: unknown, options: unknown, kind: Kind): Setti
 		room - Math.max((atRest.length ?? 1) + attemptRoom, intervalRoom),
 	);
 	if (expiresIn !== undefined) checkSeconds("expiresIn", expiresIn);
+	if (given !== undefined) checkAlphabet(given, generate);
+	const alphabet = given ?? kind.alphabet;
 	const minBits = atRest === sha256 ? MIN_HASHED_BITS : 0;
 	checkWhole(
 		"length",
 		length,
-		generate ? 1 : Math.max(1, Math.ceil(minBits / Math.log2(kind.alphabet.length))),
+		generate ? 1 : Math.max(1, Math.ceil(minBits / Math.log2(alphabet.length))),
 		atRest.length ? MAX_KEY_ID_LENGTH : room - checked.length - attemptRoom,
 	);
 	checkGenerate(generate);
@@ -278,8 +320,12 @@ export const checkOptions = (name: unknown, options: unknown, kind: Kind): Setti
 		storedLength: (atRest.length ?? length) + attemptRoom,
 		generate: (prefix) =>
 			generate === undefined
-				? generateRandomString(length, kind.alphabet)
+				? generateRandomString(length, alphabet)
 				: generateChecked(generate, length, maxLength(prefix), minBits),
+		alphabet:
+			generate === undefined && (given !== undefined || kind.guessable)
+				? toAlphabet(alphabet)
+				: undefined,
 		redraws: generate === undefined ? MAX_REDRAWS : 0,
 	};
 };

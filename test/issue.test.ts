@@ -56,6 +56,48 @@ describe.each(TOKEN_KINDS)("issue() of $kind", ({ make, keyId, defaultToken }) =
 		]);
 	});
 
+	test("stores one that lasts for an expiresIn of its own, as a handler of that expiresIn would", async () => {
+		const limits = { minInterval: 0.001, maxTokensPerUser: 3 };
+		for (const expiresIn of [0, 0.5, 7 * 24 * 3600, 1e11]) {
+			const [one, other] = [open(limits), open({ ...limits, expiresIn })];
+			const rows: string[][] = [];
+			for (const issue of [() => one.issue(userId, { expiresIn }), () => other.issue(userId)]) {
+				sqlite.db.exec("DELETE FROM auth_key");
+				sqlite.insertKey({ id: keyId("name", userId, "long"), user_id: userId, expires: 1e13 });
+				sqlite.insertKey({ id: keyId("name", userId, "short"), user_id: userId, expires: NOW + 9 });
+				sqlite.insertKey({ id: keyId("name", userId, "old"), user_id: userId, expires: NOW + 1 });
+				const token = await issue();
+				expect(token.expiresAt.getTime()).toBeGreaterThanOrEqual(
+					NOW + Math.trunc(expiresIn * 1000),
+				);
+				const row = ({ id, expires }: { id: string; expires: number | null }) =>
+					`${id.replace(`${token}`, "new")} ${expires}`;
+				rows.push(sqlite.keys().map(row).sort());
+			}
+			expect(rows[0]).toEqual(rows[1]);
+		}
+		expect(await make(sqlite.auth, "name", {}).issue(userId, { expiresIn: 60 })).toBeInstanceOf(
+			Token,
+		);
+		expect(await open().issue(userId, { expiresIn: undefined })).toHaveProperty(
+			"expiresAt",
+			new Date(NOW + 60_000),
+		);
+	});
+
+	test.each([
+		[TypeError, "60"],
+		[TypeError, null],
+		[RangeError, -1],
+		[RangeError, Number.NaN],
+		[RangeError, 1e11 + 1],
+	])("throws a %o for the expiresIn %o, and stores nothing", async (type, expiresIn) => {
+		await expect(open().issue(userId, { expiresIn: expiresIn as never })).rejects.toEqual(
+			new type("expiresIn must be a number of seconds from 0 to 100000000000"),
+		);
+		expect(sqlite.keys()).toEqual([]);
+	});
+
 	test("asks the adapter for the user, and then for the key to be stored", async () => {
 		await open().issue(userId);
 		expect(sqlite.calls).toEqual(["getUser", "setKey"]);

@@ -110,6 +110,16 @@ describe("a hashed id token", () => {
 		},
 	);
 
+	test("requires the length that 112 bits need with an alphabet of its own", async () => {
+		const alphabet = "BCDFGHJKMNPQRSTVWXYZ";
+		expect(() => links({ alphabet, length: 25 })).toThrow(
+			new RangeError("length must be a whole number from 26 to 255"),
+		);
+		const handler = links({ alphabet, length: 26 });
+		const token = `${await handler.issue(user)}`.toLowerCase();
+		await expect(handler.validate(token)).resolves.toHaveProperty("userId", user);
+	});
+
 	test.each([
 		"12345678",
 		"1".repeat(33),

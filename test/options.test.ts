@@ -13,6 +13,8 @@ const OPTIONS = { expiresIn: 60 };
 
 const except = (...names: string[]) => NOT_STRINGS.filter(([name]) => !names.includes(name));
 
+const VISIBLE = Array.from({ length: 94 }, (_, at) => String.fromCharCode(0x21 + at)).join("");
+
 describe.each(TOKEN_KINDS)(
 	"the arguments of $kind",
 	({ kind, create: make, maxNameLength, maxLength, defaultToken }) => {
@@ -24,6 +26,7 @@ describe.each(TOKEN_KINDS)(
 			expiresIn: "expiresIn must be a number of seconds from 0 to 100000000000",
 			length: `length must be a whole number from 1 to ${maxLength}`,
 			generate: "generate must be a function",
+			alphabet: "alphabet must be a string of 2 to 94 different visible ASCII characters",
 		};
 
 		test("require a global WebCrypto, which Node 18 does not have", () => {
@@ -68,6 +71,7 @@ describe.each(TOKEN_KINDS)(
 		const names = [
 			"expiresIn",
 			"length",
+			"alphabet",
 			"generate",
 			"maxTokensPerUser",
 			"minInterval",
@@ -196,9 +200,42 @@ describe.each(TOKEN_KINDS)(
 			expect(attempt("name", { ...OPTIONS, generate })).toThrow(new TypeError(expected.generate));
 		});
 
+		test.each(except("a string", "undefined"))("reject %s as alphabet", (_, alphabet) => {
+			expect(attempt("name", { ...OPTIONS, alphabet })).toThrow(new TypeError(expected.alphabet));
+		});
+
+		test.each(["", "a", "aa", "ab a", "abé", "ab\0", `${VISIBLE}a`])(
+			"reject the alphabet %j",
+			(alphabet) => {
+				expect(attempt("name", { ...OPTIONS, alphabet })).toThrow(
+					new RangeError(expected.alphabet),
+				);
+			},
+		);
+
+		test("draw all characters of an alphabet and no others", async () => {
+			const userId = await sqlite.createUser();
+			for (const alphabet of ["01", "BCDFGHJKMNPQRSTVWXYZ", VISIBLE]) {
+				const options = { ...OPTIONS, alphabet, length: 100 };
+				const handler = make(sqlite.auth, "name", options);
+				const drawn = new Set<string>();
+				for (let issued = 0; issued < 30; issued++) {
+					for (const character of `${await handler.issue(userId)}`) drawn.add(character);
+				}
+				expect([...drawn].sort()).toEqual([...alphabet].sort());
+			}
+		});
+
+		test("refuse an alphabet beside generate", () => {
+			const options = { ...OPTIONS, alphabet: "ab", generate: () => "ab" };
+			expect(attempt("name", options)).toThrow(
+				new TypeError("alphabet cannot stand beside generate"),
+			);
+		});
+
 		test("accept undefined for optional values", async () => {
 			const userId = await sqlite.createUser();
-			const options = { ...OPTIONS, length: undefined, generate: undefined };
+			const options = { ...OPTIONS, length: undefined, alphabet: undefined, generate: undefined };
 			expect(`${await make(sqlite.auth, "name", options).issue(userId)}`).toMatch(defaultToken);
 		});
 

@@ -2,6 +2,7 @@ import {
 	type IdTokenOptions,
 	type IdTokenWrapper,
 	idToken,
+	type IssueOptions,
 	type KeyStore,
 	type LuciaAuth,
 	passwordToken,
@@ -10,7 +11,7 @@ import {
 
 /** One signature for the handlers of both types, for the behavior that they share. */
 export interface Handler {
-	readonly issue: (userId: string) => Promise<Token>;
+	readonly issue: (userId: string, options?: IssueOptions) => Promise<Token>;
 	readonly validate: (token: string | Token, userId: string) => Promise<Token>;
 	readonly getToken: (token: string | Token, userId: string) => Promise<Token>;
 	readonly invalidate: (token: string | Token, userId: string) => Promise<void>;
@@ -38,10 +39,9 @@ export interface TokenKind {
 
 /** Drops the user id, which the methods of an id token do not take. */
 export const withoutUser = (handler: IdTokenWrapper): Handler => {
-	const { issue, validate, getToken, invalidate, invalidateToken } = handler;
+	const { validate, getToken, invalidate, invalidateToken } = handler;
 	return {
 		...handler,
-		issue: (userId) => issue(userId),
 		validate: (token) => validate(token),
 		getToken: (token) => getToken(token),
 		invalidate: (token) => invalidate(token),

@@ -4,6 +4,7 @@ import type * as published from "published";
 import { describe, expectTypeOf, test } from "vitest";
 import {
 	type BindingOptions,
+	type IssueOptions,
 	type IdTokenOptions,
 	type IdTokenWrapper,
 	idToken,
@@ -103,7 +104,7 @@ type GivenWithUser = [token: string | Token, userId: string, options?: BindingOp
 describe("the handlers", () => {
 	test("return promises of what their names say", () => {
 		expectTypeOf(idHandler.issue).toEqualTypeOf<
-			(userId: string, options?: BindingOptions) => Promise<Token>
+			(userId: string, options?: IssueOptions) => Promise<Token>
 		>();
 		expectTypeOf(idHandler.validate).returns.resolves.toEqualTypeOf<Token>();
 		expectTypeOf(idHandler.getToken).returns.resolves.toEqualTypeOf<Token>();
