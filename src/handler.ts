@@ -1,3 +1,4 @@
+import { ownOptions } from "./check.js";
 import { isExpired, now } from "./clock.js";
 import { LuciaTokenError } from "./error.js";
 import {
@@ -9,11 +10,24 @@ import {
 	type Scope,
 	type UserScope,
 } from "./key-id.js";
-import { INTERNAL, INTERNAL_GRACE, type KeyStore, refuseTransaction } from "./key-store.js";
+import {
+	INTERNAL,
+	INTERNAL_GRACE,
+	type KeyStore,
+	operate,
+	type Operation,
+	refuseTransaction,
+} from "./key-store.js";
 import { issuer } from "./issue.js";
 import { attemptLimit } from "./limits/attempts.js";
 import { byExpiry } from "./limits/token-limit.js";
-import { bindingOptions, type IssueOptions, type Settings } from "./options.js";
+import {
+	type BindingOptions,
+	type IssueOptions,
+	revokedPrefixes,
+	type Settings,
+	type ValidateOptions,
+} from "./options.js";
 import { sweep, type SweepOptions } from "./sweep.js";
 import { type Token, tokenKeyId, toToken, tokenValue } from "./token.js";
 import { readTyped } from "./typed.js";
@@ -21,10 +35,9 @@ import { readTyped } from "./typed.js";
 /**
  * What `idToken()` and `passwordToken()` return. The methods also work when you destructure them.
  *
- * `Args` are the arguments that come after a token: the options, and before them, for password tokens, the
- * id of the token's user.
+ * `Ids` are the arguments between a token and the options: for password tokens, the id of the token's user.
  */
-export interface TokenHandler<Args extends readonly unknown[]> {
+export interface TokenHandler<Ids extends readonly unknown[]> {
 	/**
 	 * Stores a new token for a user and returns it.
 	 *
@@ -54,7 +67,7 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 *
 	 * @param token the value in the link, or what the user typed
 	 * @param args for password tokens the id of the token's user; then the options. `boundTo`: the text that
-	 * the token was issued with, if any
+	 * the token was issued with, if any; `revoke`: the names of the tokens that the user loses with this one
 	 * @returns the token, with the id of its user as the database spells it
 	 * @throws LuciaTokenError `INVALID_TOKEN`: the token is unknown, used, revoked, malformed, of another
 	 * type or user, or bound to another text; or, for password tokens, `maxAttempts` wrong ones were tried
@@ -62,10 +75,15 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired, and `userId` tells whose it was, if it is
 	 * an id token; this call deletes it, so the next
 	 * one throws `INVALID_TOKEN`
-	 * @throws TypeError the options are not an object, or one is unknown
+	 * @throws TypeError the options are not an object, one is unknown, `revoke` is not an array of names, or
+	 * the store is one of your own that cannot revoke in the same step
+	 * @throws RangeError `revoke` has a string that cannot be a name
 	 * @throws Error with `maxAttempts`: the store runs in a transaction, where no limit holds
 	 */
-	readonly validate: (token: string | Token, ...args: Args) => Promise<Token>;
+	readonly validate: (
+		token: string | Token,
+		...args: [...ids: Ids, options?: ValidateOptions]
+	) => Promise<Token>;
 
 	/**
 	 * Reads a token without using or deleting it, for example to show a form. A wrong password token counts
@@ -79,7 +97,7 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * @throws TypeError the options are not an object, or one is unknown
 	 * @throws Error with `maxAttempts`: the store runs in a transaction, where no limit holds
 	 */
-	readonly getToken: (token: string | Token, ...args: Args) => Promise<Token>;
+	readonly getToken: (token: string | Token, ...args: Given<Ids>) => Promise<Token>;
 
 	/**
 	 * Deletes a token. Does nothing if there is no such token. The interval that it began goes on.
@@ -88,7 +106,7 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	 * @param args as for `validate`; a `Token` needs no `boundTo`
 	 * @throws TypeError the options are not an object, or one is unknown
 	 */
-	readonly invalidate: (token: string | Token, ...args: Args) => Promise<void>;
+	readonly invalidate: (token: string | Token, ...args: Given<Ids>) => Promise<void>;
 
 	/**
 	 * Takes back a token that could not be delivered: deletes it, and ends the interval that it began, so
@@ -141,27 +159,33 @@ export interface TokenHandler<Args extends readonly unknown[]> {
 	readonly getUserTokens: (userId: string) => Promise<Token[]>;
 
 	/** @deprecated use `invalidate`; the documentation of 1.x once called it this */
-	readonly invalidateToken: (token: string | Token, ...args: Args) => Promise<void>;
+	readonly invalidateToken: (token: string | Token, ...args: Given<Ids>) => Promise<void>;
 }
 
+type Given<Ids extends readonly unknown[]> = [...ids: Ids, options?: BindingOptions];
+
 /** What the two kinds of tokens do differently. */
-export interface Layout<Args extends readonly unknown[]> {
+export interface Layout {
 	/** What the ids of all keys begin with. */
 	readonly prefix: string;
 	/** What the ids of one user's keys begin with, if methods take a user id with a token. */
 	readonly userPrefix?: (userId: string) => string;
-	/** Names the arguments that come after a token. */
-	readonly parse: (...args: Args) => { readonly userId?: unknown; readonly options?: unknown };
 }
 
 // A call that used a token so late may have missed the spent row of another one: a sweep deletes it an
 // hour after the expiry.
 const MAX_DELAY = INTERNAL_GRACE / 2;
 
+/** Where to look for a token, and the options that came with it. */
+interface Located {
+	readonly scope: Scope | undefined;
+	readonly options: { readonly boundTo?: unknown };
+}
+
 /** Where a handler finds the keys of users and tokens. */
-const finder = <Args extends readonly unknown[]>(
+const finder = (
 	{ atRest, maxLength, storedLength, alphabet }: Settings,
-	{ prefix: typePrefix, userPrefix, parse }: Layout<Args>,
+	{ prefix: typePrefix, userPrefix }: Layout,
 ) => {
 	// Returns undefined for an id that no user with tokens can have. No token contains a space, so the id of
 	// an interval is not that of a spent row or an attempt.
@@ -195,36 +219,52 @@ const finder = <Args extends readonly unknown[]>(
 		valueOf: (token: unknown): unknown =>
 			typeof token === "string" ? readTyped(token, alphabet) : tokenValue(token),
 
-		/** Where to look for a token, and the text that it must be bound to. */
-		locate(args: Args): { scope: Scope | undefined; boundTo: unknown } {
-			const { userId, options } = parse(...args);
-			const { boundTo } = bindingOptions(options);
-			return { scope: userPrefix ? userScope(userId) : { prefix: typePrefix }, boundTo };
+		/** Where to look for a token, and the options that came with it. */
+		locate<Name extends string = never>(args: readonly unknown[], ...names: Name[]) {
+			const options = ownOptions(args[userPrefix ? 1 : 0], ["boundTo", ...names]);
+			const scope: Scope | undefined = userPrefix ? userScope(args[0]) : { prefix: typePrefix };
+			return { scope, options };
 		},
 	};
 };
 
+/**
+ * Makes the operation that consumes a key and revokes others.
+ *
+ * @param names the names of tokens to revoke
+ * @throws TypeError the store cannot do that in one step, or these are not names
+ */
+const revoking = (store: KeyStore, names: unknown, at: number): Operation => {
+	const prefixes = revokedPrefixes(names);
+	const consume = store.consumeAndRevoke?.bind(store);
+	if (!consume) throw new TypeError("This store cannot revoke other tokens in the same step");
+	return (id, userId) => consume(id, userId, prefixes, at);
+};
+
 /** Makes the handlers of `idToken()` and `passwordToken()`. */
-export const tokenHandler = <Args extends readonly unknown[]>(
+export const tokenHandler = <Ids extends readonly unknown[]>(
 	store: KeyStore,
 	settings: Settings,
-	layout: Layout<Args>,
-): TokenHandler<Args> => {
+	layout: Layout,
+): TokenHandler<Ids> => {
 	const { maxAttempts } = settings;
 	const attempts = maxAttempts < Infinity ? attemptLimit(store, maxAttempts) : null;
 	const find = finder(settings, layout);
 
-	const open = async (operation: "get" | "consume", token: unknown, args: Args): Promise<Token> => {
+	const open = async (
+		token: unknown,
+		{ scope, options: { boundTo } }: Located,
 		// Read before the query, so that a slow database does not make a token expire.
-		const at = now();
-		const { scope, boundTo } = find.locate(args);
+		at: number,
+		operation: Operation,
+	): Promise<Token> => {
 		const value = find.valueOf(token);
 		const id = scope && (await find.keyId(value, scope, boundTo));
 		if (!scope || id === undefined) throw new LuciaTokenError("INVALID_TOKEN");
 		if (attempts) await refuseTransaction(store, "maxAttempts");
 		const key = await (attempts
 			? attempts.guess(scope as UserScope, id, operation, at)
-			: store[operation](id, scope.userId));
+			: operate(store, operation, id, scope.userId));
 		// For an unknown user, the error is the same as for a wrong token. It must not reveal who exists.
 		if (!key) throw new LuciaTokenError("INVALID_TOKEN");
 		if (isExpired(key.expires, at) || isExpired(key.expires + MAX_DELAY, now())) {
@@ -235,8 +275,8 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 		return toToken(key, value as string, at);
 	};
 
-	const invalidate = async (token: unknown, ...args: Args): Promise<void> => {
-		const { scope, boundTo } = find.locate(args);
+	const invalidate = async (token: unknown, ...args: readonly unknown[]): Promise<void> => {
+		const { scope, options } = find.locate(args);
 		if (!scope) return;
 		// A `Token` knows its key. A string is a value, or the digest that a listed hashed token shows in
 		// place of its value.
@@ -244,7 +284,7 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 			tokenKeyId(token) ??
 			(isDigest(token)
 				? scope.prefix + token
-				: await find.keyId(find.valueOf(token), scope, boundTo));
+				: await find.keyId(find.valueOf(token), scope, options.boundTo));
 		if (isStorable(id) && id.startsWith(scope.prefix)) await store.delete(id, scope.userId);
 	};
 
@@ -262,8 +302,15 @@ export const tokenHandler = <Args extends readonly unknown[]>(
 	return {
 		...issuer(store, settings, find.knownUserScope),
 
-		validate: (token, ...args) => open("consume", token, args),
-		getToken: (token, ...args) => open("get", token, args),
+		validate: async (token, ...args) => {
+			const at = now();
+			const found = find.locate(args, "revoke");
+			const { revoke } = found.options;
+			const operation = revoke === undefined ? "consume" : revoking(store, revoke, at);
+			return open(token, found, at, operation);
+		},
+
+		getToken: async (token, ...args) => open(token, find.locate(args), now(), "get"),
 		invalidate,
 
 		invalidateAllUserTokens: async (userId) => {

@@ -1,6 +1,6 @@
 import { type TokenHandler, tokenHandler } from "./handler.js";
 import type { KeyStore } from "./key-store.js";
-import { type BindingOptions, checkOptions, type TokenOptions } from "./options.js";
+import { checkOptions, type TokenOptions } from "./options.js";
 import { LETTERS_AND_DIGITS } from "./random.js";
 import { type LuciaAuth, toKeyStore } from "./stores/lucia.js";
 
@@ -8,7 +8,7 @@ import { type LuciaAuth, toKeyStore } from "./stores/lucia.js";
 export type IdTokenOptions = TokenOptions;
 
 /** The handler that `idToken()` returns. */
-export type IdTokenWrapper = TokenHandler<[options?: BindingOptions]>;
+export type IdTokenWrapper = TokenHandler<[]>;
 
 /**
  * Makes a handler of id tokens: long random tokens that identify their user, such as those in magic
@@ -41,6 +41,5 @@ export const idToken = (
 	});
 	return tokenHandler(toKeyStore(auth), settings, {
 		prefix: `${name}:`,
-		parse: (options?: BindingOptions) => ({ options }),
 	});
 };

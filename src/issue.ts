@@ -67,7 +67,7 @@ export const issuer = (
 	store: KeyStore,
 	settings: Settings,
 	knownUserScope: (userId: unknown) => UserScope,
-): Pick<TokenHandler<never>, "issue" | "withdraw"> => {
+): Pick<TokenHandler<[]>, "issue" | "withdraw"> => {
 	const { expiresIn, atRest, maxAttempts, maxTokensPerUser, minInterval } = settings;
 	const tokens = maxTokensPerUser < Infinity ? tokenLimit(store, maxTokensPerUser) : null;
 	const interval = minInterval > 0 ? issueInterval(store, minInterval) : null;

@@ -77,6 +77,24 @@ export interface KeyStore {
 	 */
 	consume(id: string, userId?: string): Promise<StoredKey | null>;
 
+	/**
+	 * Consumes a key and deletes other keys of its user, in one step. Of all concurrent calls with different keys
+	 * of one user that each delete the others' keys, exactly one gets its key if no fault intervenes. A key that
+	 * has expired (`now > expires`) is consumed alone. Leave it out if your store cannot do it in one step:
+	 * `validate()` with `revoke` then throws a `TypeError`.
+	 *
+	 * @param prefixes what the ids of the other keys begin with, byte for byte: one of these
+	 * @param now the current time in epoch milliseconds
+	 * @returns the key that this call deleted, expired or not; `null` if there is none or another call
+	 * got it, and then no other key is deleted
+	 */
+	consumeAndRevoke?(
+		id: string,
+		userId: string | undefined,
+		prefixes: readonly string[],
+		now: number,
+	): Promise<StoredKey | null>;
+
 	/** Deletes a key if there is one. */
 	delete(id: string, userId?: string): Promise<void>;
 
@@ -178,3 +196,16 @@ export const refuseTransaction = async (store: KeyStore, option: string): Promis
 			"pass the pool, or call this outside of the transaction",
 	);
 };
+
+/** What a call does with the key of a token. */
+export type Operation =
+	"get" | "consume" | ((id: string, userId: string | undefined) => Promise<StoredKey | null>);
+
+/** Runs an operation on a key. */
+export const operate = (
+	store: KeyStore,
+	operation: Operation,
+	id: string,
+	userId: string | undefined,
+): Promise<StoredKey | null> =>
+	typeof operation === "function" ? operation(id, userId) : store[operation](id, userId);

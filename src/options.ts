@@ -81,7 +81,7 @@ export interface GuessableTokenOptions extends TokenOptions {
 	readonly maxAttempts?: number | undefined;
 }
 
-/** The options of `validate()`, `getToken()`, and `invalidate()`. */
+/** The options of `getToken()` and `invalidate()`. */
 export interface BindingOptions {
 	/**
 	 * A text that the token is bound to: you must pass it again with the token. Use the email address that
@@ -89,6 +89,16 @@ export interface BindingOptions {
 	 * (ASVS 5.0 6.6.2). Token and text are hashed together, so this needs `storeToken: "hashed"`.
 	 */
 	readonly boundTo?: string;
+}
+
+/** The options of `validate()`. */
+export interface ValidateOptions extends BindingOptions {
+	/**
+	 * The names of the tokens that the user loses with this one, such as the code that came in the same mail.
+	 * List the handler's own name, too, to revoke the user's other tokens of its kind. Of all concurrent calls
+	 * with tokens that revoke each other, exactly one succeeds.
+	 */
+	readonly revoke?: readonly string[] | undefined;
 }
 
 /** The options of `issue()`. */
@@ -204,8 +214,17 @@ function checkGenerate(generate: unknown): asserts generate is TokenOptions["gen
 	if (generate !== undefined) check("generate", generate, "function", () => true, "a function");
 }
 
-/** @throws TypeError `options` is not an object, or has an option that is unknown or inherited */
-export const bindingOptions = (options: unknown) => ownOptions(options, ["boundTo"]);
+/**
+ * Checks the names of tokens to revoke.
+ *
+ * @returns what the ids of their keys begin with
+ * @throws TypeError it is not an array of strings
+ * @throws RangeError a name cannot be that of a token
+ */
+export const revokedPrefixes = (names: unknown): string[] => {
+	if (!Array.isArray(names)) throw new TypeError("revoke must be an array of names");
+	return names.map((name: unknown) => `${checkName(name, MAX_KEY_ID_LENGTH)}:`);
+};
 
 /**
  * Checks the text that a token is bound to.

@@ -1,6 +1,6 @@
 import { type TokenHandler, tokenHandler } from "./handler.js";
 import type { KeyStore } from "./key-store.js";
-import { type BindingOptions, checkOptions, type GuessableTokenOptions } from "./options.js";
+import { checkOptions, type GuessableTokenOptions } from "./options.js";
 import { DIGITS } from "./random.js";
 import { type LuciaAuth, toKeyStore } from "./stores/lucia.js";
 
@@ -8,7 +8,7 @@ import { type LuciaAuth, toKeyStore } from "./stores/lucia.js";
 export type PasswordTokenOptions = GuessableTokenOptions;
 
 /** The handler that `passwordToken()` returns. */
-export type PasswordTokenWrapper = TokenHandler<[userId: string, options?: BindingOptions]>;
+export type PasswordTokenWrapper = TokenHandler<[userId: string]>;
 
 /**
  * Makes a handler of password tokens: short codes that are valid only together with the id of their
@@ -48,6 +48,5 @@ export const passwordToken = (
 	return tokenHandler(toKeyStore(auth), settings, {
 		prefix: `${name}:`,
 		userPrefix: (userId) => `${name}:${userId}.`,
-		parse: (userId: string, options?: BindingOptions) => ({ userId, options }),
 	});
 };

@@ -65,6 +65,11 @@ const OPERATIONS: readonly [keyof KeyStore, string, (store: KeyStore) => Promise
 				now: 1,
 			}),
 	],
+	[
+		"consumeAndRevoke",
+		"validate",
+		async (store) => store.consumeAndRevoke?.("name:token", "user", ["name:", "other:"], 1),
+	],
 	["delete", "invalidate", (store) => store.delete("name:token")],
 	["getAllByUser", "getAllUserTokens", (store) => store.getAllByUser("user", "name:")],
 	["deleteAllByUser", "invalidateAllUserTokens", (store) => store.deleteAllByUser("user", "name:")],

@@ -46,6 +46,7 @@ describe("the exported cases pass", () => {
 				delete store.consumeAndDelete;
 				delete store.deleteExpired;
 				delete store.deleteOldest;
+				delete store.consumeAndRevoke;
 				delete store.isInTransaction;
 				return store;
 			}),
@@ -76,6 +77,27 @@ describe("the exported cases fail a store that", () => {
 				consume: async (id, userId) => {
 					const key = await store.get(id, userId);
 					await store.delete(id, userId);
+					return key;
+				},
+			}),
+		],
+		[
+			"consumes a key and revokes nothing",
+			(store) => ({ consumeAndRevoke: (id, user) => store.consume(id, user) }),
+		],
+		[
+			"revokes with an expired key",
+			(store) => ({
+				consumeAndRevoke: async (id, user, prefixes) =>
+					store.consumeAndRevoke?.(id, user, prefixes, 0) ?? null,
+			}),
+		],
+		[
+			"consumes, and then revokes",
+			(store) => ({
+				consumeAndRevoke: async (id, user, prefixes) => {
+					const key = await store.consume(id, user);
+					if (key) for (const prefix of prefixes) await store.deleteAllByUser(key.userId, prefix);
 					return key;
 				},
 			}),

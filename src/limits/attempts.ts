@@ -1,7 +1,15 @@
 import { isExpired, MAX_SKEW } from "../clock.js";
 import { isTokenError } from "../error.js";
 import { attemptPrefix, EXPIRY_LENGTH, type UserScope } from "../key-id.js";
-import { type Guess, INTERNAL, type KeyStore, MAX_CODES, type StoredKey } from "../key-store.js";
+import {
+	type Guess,
+	INTERNAL,
+	type KeyStore,
+	MAX_CODES,
+	operate,
+	type Operation,
+	type StoredKey,
+} from "../key-store.js";
 import { byExpiry } from "./token-limit.js";
 
 /** The largest `maxAttempts`. */
@@ -117,7 +125,7 @@ export const attemptLimit = (store: KeyStore, max: number) => ({
 	async guess(
 		{ userId, prefix }: UserScope,
 		id: string,
-		operation: "get" | "consume",
+		operation: Operation,
 		now: number,
 	): Promise<StoredKey | null> {
 		// A code that has expired here may be outstanding on a machine whose clock is behind.
@@ -131,7 +139,9 @@ export const attemptLimit = (store: KeyStore, max: number) => ({
 		let isGivenBack = false;
 		try {
 			if (operation === "get") return key;
-			if (!store.consumeAndDelete) return await store.consume(id, userId);
+			if (operation !== "consume" || !store.consumeAndDelete) {
+				return await operate(store, operation, id, userId);
+			}
 			const consumed = await store.consumeAndDelete(key, attempt.id);
 			isGivenBack = consumed !== null;
 			return consumed;

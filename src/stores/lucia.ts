@@ -142,18 +142,54 @@ const toRows = (adapter: Adapter) => {
 const luciaStore = (adapter: Adapter): KeyStore => {
 	const { get, isUser, insert, getRows, deleteAll } = toRows(adapter);
 
-	// The call that inserts the spent row has used the key, for good. That a later delete fails changes
-	// nothing, and an error would report a used token as unused.
-	const spend = async (key: StoredKey, ...otherIds: string[]): Promise<StoredKey | null> => {
+	// Another call has used the key, or the user is gone, and the key with it.
+	const insertSpent = async (key: StoredKey, expires = key.expires): Promise<boolean> => {
 		try {
-			await insert({ ...key, id: await spentId(key) }, true);
+			await insert({ ...key, id: await spentId(key), expires }, true);
+			return true;
 		} catch (error) {
-			// Another call has used the key, or the user is gone, and the key with it.
-			if (error instanceof LuciaTokenError) return null;
+			if (error instanceof LuciaTokenError) return false;
 			throw error;
 		}
-		for (const id of [key.id, ...otherIds]) await adapter.deleteNonPrimaryKey(id).catch(() => {});
+	};
+
+	// The call that inserts the spent row has used the key, for good. That a later delete fails changes
+	// nothing, and an error would report a used token as unused.
+	const deleteSpent = async (...ids: string[]): Promise<void> => {
+		for (const id of ids) await adapter.deleteNonPrimaryKey(id).catch(() => {});
+	};
+
+	const spend = async (key: StoredKey, ...otherIds: string[]): Promise<StoredKey | null> => {
+		if (!(await insertSpent(key))) return null;
+		await deleteSpent(key.id, ...otherIds);
 		return key;
+	};
+
+	// The spent row of a revoked key expires later than the key. That tells it from that of a used one.
+	const isRevoked = async (key: StoredKey): Promise<boolean> => {
+		const spent = await get(await spentId(key));
+		// A read that lags may not see it yet.
+		return spent === null || spent.expires !== key.expires;
+	};
+
+	/**
+	 * Spends a key and those that it revokes, all in one order. Of calls that revoke each other's keys, the one
+	 * that gets all of them has used its own.
+	 */
+	const spendAll = async (
+		own: StoredKey,
+		others: readonly StoredKey[],
+	): Promise<StoredKey | null> => {
+		const keys = [own, ...others].sort((a, b) => (a.id < b.id ? -1 : 1));
+		const spent: string[] = [];
+		let isLost = false;
+		for (const key of keys) {
+			if (await insertSpent(key, key.expires + 1)) spent.push(key.id);
+			else isLost = key === own || (await isRevoked(key));
+			if (isLost) break;
+		}
+		await deleteSpent(...spent);
+		return isLost ? null : own;
 	};
 
 	return {
@@ -166,6 +202,16 @@ const luciaStore = (adapter: Adapter): KeyStore => {
 		},
 
 		consumeAndDelete: spend,
+
+		async consumeAndRevoke(id, userId, prefixes, at) {
+			const own = await get(id, userId);
+			if (!own || isExpired(own.expires, at)) return own && spend(own);
+			const rows = await getRows(own.userId);
+			const others = rows
+				.filter(isSingleUse)
+				.filter((row) => row.id !== id && prefixes.some((prefix) => row.id.startsWith(prefix)));
+			return spendAll(own, await withoutSpent(others.map(toKey), rows));
+		},
 
 		async delete(id, userId) {
 			// An internal row is known to be one, and a read that lags may not see it yet.

@@ -11,6 +11,7 @@ import {
 	toStoredKey,
 } from "./row.js";
 import {
+	anyOf,
 	type BatchRow,
 	checkDriver,
 	isSingleUse,
@@ -79,6 +80,16 @@ const toStatements = (tables: TableNames) => {
 		deleteBoth: `DELETE FROM ${key}
 			WHERE ((${is(id)} AND ${key}.expires = ${NUMBER}) OR (${is(id)}))
 				AND ${singleUse}${andOfUser}${returning}`,
+		// Both are deleted, so both are locked and read as they are now.
+		consumeAndRevoke: (
+			prefixes: number,
+		) => `DELETE own, other FROM ${key} AS own LEFT JOIN ${key} AS other
+				ON other.user_id = own.user_id AND ${letters("other.user_id")} = ${letters("own.user_id")}
+					AND other.id <> own.id AND own.expires >= ${NUMBER}
+					AND ${isSingleUse({ ...tables, key: "other" }, "0")}
+					AND (${anyOf(prefixes, begins("?", "other.id"))})
+			WHERE ${is("own.id")} AND ${letters("own.user_id")} = ${letters("?")} AND own.expires = ${NUMBER}
+				AND ${isSingleUse({ ...tables, key: "own" }, "0")}`,
 		andOfUser,
 		andSame: ` AND expires = ${NUMBER}`,
 		returning,
@@ -285,7 +296,9 @@ type Runner = ReturnType<typeof toRunner>;
 const oneKey = (
 	{ select, change, isMariadb }: Runner,
 	statements: Statements,
-): Required<Pick<KeyStore, "get" | "consume" | "delete" | "consumeAndDelete">> => {
+): Required<
+	Pick<KeyStore, "get" | "consume" | "delete" | "consumeAndDelete" | "consumeAndRevoke">
+> => {
 	// A statement on one key, and its values.
 	const ofKey = (sql: string, id: string, userId?: string): [sql: string, ...values: string[]] =>
 		userId === undefined ? [sql, id, id] : [sql + statements.andOfUser, id, id, userId];
@@ -316,6 +329,14 @@ const oneKey = (
 			}
 			const seen = await get(id, userId);
 			return seen && deleteSeen(seen);
+		},
+
+		async consumeAndRevoke(id, userId, prefixes, now) {
+			const own = await get(id, userId);
+			if (!own) return null;
+			const values = [String(now), ...prefixes, id, id, own.userId, String(own.expires)];
+			const deleted = await change(statements.consumeAndRevoke(prefixes.length), ...values);
+			return deleted === 0 ? null : own;
 		},
 
 		async consumeAndDelete(key, attemptId) {

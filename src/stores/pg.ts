@@ -95,6 +95,20 @@ const toStatements = (tables: TableNames) => {
 				DELETE FROM ${key} WHERE ${isKeyId(id, "$3")} AND ${singleUse}
 					AND ${isText(`${key}.user_id`, "$2")} AND EXISTS (SELECT FROM consumed)
 			) SELECT id, user_id, expires FROM consumed`,
+		// All calls lock the rows in one order, so they do not deadlock. A call that waited finds what is left.
+		"consume-and-revoke": `WITH own AS MATERIALIZED (
+				SELECT ${id}, ${key}.user_id, ${key}.expires FROM ${key} WHERE ${isKey}
+			), locked AS MATERIALIZED (
+				SELECT ${id} FROM ${key} JOIN own ON ${key}.user_id = own.user_id
+					AND ${text(`${key}.user_id`)} COLLATE "C" = ${text("own.user_id")} COLLATE "C"
+				WHERE ${singleUse} AND (${id} = own.id OR (own.expires >= $3::bigint
+					AND EXISTS (SELECT FROM unnest($4::text[]) AS prefix WHERE ${begins("prefix", id)})))
+				ORDER BY ${id}::text COLLATE "C" FOR UPDATE OF ${key.replace(/.*\./, "")}
+			), deleted AS (
+				DELETE FROM ${key} WHERE id IN (SELECT id FROM locked)
+					AND EXISTS (SELECT FROM locked JOIN own ON locked.id = own.id)
+				RETURNING ${columns}
+			) SELECT deleted.* FROM deleted JOIN own ON deleted.id = own.id`,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
 				AND (${begins("$3", id)} OR ${begins("$4", id)})
@@ -342,6 +356,9 @@ export const pg = (pool: PgPool | PostgresSql | Pglite, options?: PgOptions): Ke
 		get: async (id, userId) => firstKey(await query("get", id, userId)),
 
 		consume: async (id, userId) => firstKey(await query("consume", id, userId)),
+
+		consumeAndRevoke: async (id, userId, prefixes, now) =>
+			firstKey(await query("consume-and-revoke", id, userId, now, prefixes)),
 
 		consumeAndDelete: async ({ id, userId, expires }, attemptId) =>
 			firstKey(await query("consume-and-delete", id, userId, attemptId, expires)),

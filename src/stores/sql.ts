@@ -111,6 +111,10 @@ export const newKey = (
 			]
 		: ["id, user_id, expires", `${id}, ${userId}, ${expires}`];
 
+/** A condition that holds if it holds for one of so many parameters; `false` for none. */
+export const anyOf = (count: number, condition: string): string =>
+	Array.from({ length: count }, () => condition).join(" OR ") || "1 = 0";
+
 /** What a batch of a sweep reads: the last id, how many rows there are, and how many have expired. */
 export interface BatchRow {
 	readonly last: string;

@@ -1,4 +1,5 @@
 import { LuciaTokenError } from "../error.js";
+import type { StoredKey } from "../key-store.js";
 import {
 	createKeys,
 	EARLIER,
@@ -142,6 +143,76 @@ export const keyCases: readonly KeyStoreCase[] = [
 				const calls = Array.from({ length: 10 }, () => harness.store.consume(id));
 				const won = (await Promise.all(calls)).filter((key) => key !== null);
 				equal(won, keys);
+				equal(await getKeyRows(harness, userId), []);
+			}
+		},
+	},
+	// consumeAndRevoke is optional: without it, validate() cannot revoke other tokens.
+	{
+		name: "consumeAndRevoke consumes a key together with its user's keys of the prefixes",
+		async run(harness) {
+			const { store } = harness;
+			if (!store.consumeAndRevoke) return;
+			const [one, two] = [`${unique()}:`, `${unique()}_:`];
+			const { userId, keys } = await createKeys(
+				harness,
+				[`${unique()}:own`, NOW],
+				[`${one}a`, LATER],
+				[`${two}b`, LATER],
+				[`${two}expired`, 1],
+				[`${unique()}:c`, LATER],
+				[`-${one}d`, LATER],
+				[`${one.toUpperCase()}e`, LATER],
+				[`${two.replace("_", "x")}f`, LATER],
+			);
+			const own = keys[0] as StoredKey;
+			const other = await createKeys(harness, [`${one}other`, LATER]);
+			for (const id of [...lookalikes(own.id), `${unique()}:none`]) {
+				equal(await store.consumeAndRevoke(id, userId, [one, two], NOW), null);
+			}
+			for (const wrong of [other.userId, ...lookalikes(userId)]) {
+				equal(await store.consumeAndRevoke(own.id, wrong, [one, two], NOW), null);
+			}
+			equal(await harness.getRows(userId), keys.map(toRow));
+			equal(await store.consumeAndRevoke(own.id, undefined, [one, two], NOW), own);
+			equal(await store.consumeAndRevoke(own.id, userId, [one, two], NOW), null);
+			equal(await getKeyRows(harness, userId), keys.slice(4).map(toRow));
+			equal(await harness.getRows(other.userId), other.keys.map(toRow));
+		},
+	},
+	{
+		name: "consumeAndRevoke consumes an expired key alone",
+		async run(harness) {
+			const { store } = harness;
+			if (!store.consumeAndRevoke) return;
+			const prefix = `${unique()}:`;
+			const { userId, keys } = await createKeys(
+				harness,
+				[`${prefix}own`, EARLIER],
+				[`${prefix}other`, LATER],
+			);
+			equal(await store.consumeAndRevoke(`${prefix}own`, userId, [prefix], NOW), keys[0]);
+			equal(await getKeyRows(harness, userId), keys.slice(1).map(toRow));
+		},
+	},
+	{
+		name: "consumeAndRevoke returns one of a user's keys to one of twelve concurrent calls",
+		async run(harness) {
+			const { store } = harness;
+			if (!store.consumeAndRevoke) return;
+			for (let round = 0; round < 10; round++) {
+				const prefixes = [`${unique()}:`, `${unique()}:`];
+				const { userId, keys } = await createKeys(
+					harness,
+					...prefixes.flatMap((prefix) => [
+						[`${prefix}a`, LATER] as const,
+						[`${prefix}b`, LATER] as const,
+					]),
+				);
+				const calls = [...keys, ...keys, ...keys].map(
+					async ({ id }) => store.consumeAndRevoke?.(id, userId, prefixes, NOW) ?? null,
+				);
+				equal((await Promise.all(calls)).filter((key) => key !== null).length, 1);
 				equal(await getKeyRows(harness, userId), []);
 			}
 		},

@@ -5,6 +5,7 @@ import { describe, expectTypeOf, test } from "vitest";
 import {
 	type BindingOptions,
 	type IssueOptions,
+	type ValidateOptions,
 	type IdTokenOptions,
 	type IdTokenWrapper,
 	idToken,
@@ -112,7 +113,9 @@ describe("the handlers", () => {
 		expectTypeOf(idHandler.withdraw).toEqualTypeOf<(token: Token) => Promise<void>>();
 		expectTypeOf(idHandler.invalidateAllUserTokens).returns.resolves.toEqualTypeOf<void>();
 		expectTypeOf(idHandler.getAllUserTokens).returns.resolves.toEqualTypeOf<Token[]>();
-		expectTypeOf(passwordHandler.validate).parameters.toEqualTypeOf<GivenWithUser>();
+		expectTypeOf(passwordHandler.validate).parameters.toEqualTypeOf<
+			[token: string | Token, userId: string, options?: ValidateOptions]
+		>();
 		expectTypeOf(passwordHandler.getToken).parameters.toEqualTypeOf<GivenWithUser>();
 		expectTypeOf(passwordHandler.invalidate).parameters.toEqualTypeOf<GivenWithUser>();
 	});
@@ -127,10 +130,8 @@ describe("the handlers", () => {
 	});
 
 	test("share one interface, and differ in what comes after a token", () => {
-		expectTypeOf<IdTokenWrapper>().toEqualTypeOf<TokenHandler<[options?: BindingOptions]>>();
-		expectTypeOf<PasswordTokenWrapper>().toEqualTypeOf<
-			TokenHandler<[userId: string, options?: BindingOptions]>
-		>();
+		expectTypeOf<IdTokenWrapper>().toEqualTypeOf<TokenHandler<[]>>();
+		expectTypeOf<PasswordTokenWrapper>().toEqualTypeOf<TokenHandler<[userId: string]>>();
 		expectTypeOf<keyof IdTokenWrapper>().toEqualTypeOf<keyof PasswordTokenWrapper>();
 	});
 
