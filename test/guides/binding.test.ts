@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Browser } from "../examples/demo.js";
-import { type Guides, pathIn, seen, startGuides } from "./guide-app.js";
+import { formIn, type Guides, pathIn, seen, startGuides } from "./guide-app.js";
 
 let guides: Guides;
 beforeAll(async () => {
@@ -53,6 +53,19 @@ it("a bound link and an unbound one do not work in each other's place", async ()
 	expect((await browser.post(bound.replace("/bound-", "/"))).status).toBe(410);
 	expect((await browser.post(free.replace("/sign", "/bound-sign"))).status).toBe(410);
 	expect((await browser.post(bound)).status).toBe(303);
+});
+
+it("an expired link offers a new one in its own browser only", async () => {
+	const email = "late@example.com";
+	await guides.createBareUser(email);
+	const browser = guides.browser();
+	const path = await ask(browser, email);
+	guides.expire();
+	expect((await guides.scan(path)).text).not.toContain("Send a new link");
+	const { action, fields } = formIn(await browser.get(path));
+	guides.nextMinute();
+	await browser.post(action, fields);
+	expect((await browser.post(pathIn(await guides.nextMail(email)))).status).toBe(303);
 });
 
 it("a second request keeps the first link working", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Browser } from "../examples/demo.js";
-import { type Guides, pathIn, startGuides } from "./guide-app.js";
+import { formIn, type Guides, pathIn, startGuides } from "./guide-app.js";
 
 let guides: Guides;
 beforeAll(async () => {
@@ -55,9 +55,10 @@ it("a new address replaces the former one only when it is verified", async () =>
 	const { userId, browser } = await arrange(email);
 	const path = await ask(browser, "new@example.com");
 	expect(guides.user(userId)).toMatchObject({ email, email_verified: 0 });
-	await browser.post("/sign-in", { email });
+	await browser.post("/link-and-code", { email });
 	const signIn = pathIn(await guides.nextMail(email));
 	await browser.post(path);
+	expect(guides.tokens()).toEqual([]);
 	expect(guides.user(userId)).toMatchObject({ email: "new@example.com", email_verified: 1 });
 	// What is in the former mailbox is worthless.
 	expect((await guides.browser().post(signIn)).status).toBe(410);
@@ -121,6 +122,17 @@ it("of eight links requested at once one is sent, and verifies its own address",
 	expect(guides.user(userId)).toMatchObject({ email, email_verified: 1 });
 });
 
+it("a user can sign in by link before they use it", async () => {
+	const email = "first@example.com";
+	const { userId, browser } = await arrange(email);
+	guides.verify(userId);
+	const path = await ask(browser, "first-new@example.com");
+	const elsewhere = guides.browser();
+	await elsewhere.post("/sign-in", { email });
+	await elsewhere.post(pathIn(await guides.nextMail(email)));
+	expect((await elsewhere.post(path)).status).toBe(200);
+});
+
 it("a link works only in the user's own session, and stays good when it is refused", async () => {
 	const email = "mine@example.com";
 	const { userId, browser } = await arrange(email);
@@ -169,14 +181,19 @@ it("of twenty that press the button at once one verifies", async () => {
 	expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array<number>(19).fill(410)]);
 });
 
-it("an expired link verifies nothing", async () => {
-	const email = "late@example.com";
-	const { userId, browser } = await arrange(email);
+it("an expired link verifies nothing, and offers a new link to its address", async () => {
+	const { userId, browser } = await arrange("late@example.com");
+	const email = "later@example.com";
 	const path = await ask(browser, email);
 	guides.expire();
-	expect((await guides.scan(path)).status).toBe(410);
+	const looked = await guides.scan(path);
+	expect(looked.status).toBe(410);
 	expect((await browser.post(path)).status).toBe(410);
 	expect(guides.user(userId)).toMatchObject({ email_verified: 0 });
+	guides.nextMinute();
+	const { action, fields } = formIn(looked);
+	await browser.post(action, fields);
+	expect((await browser.post(pathIn(await guides.nextMail(email)))).status).toBe(200);
 });
 
 it("nothing was logged", () => {

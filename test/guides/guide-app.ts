@@ -211,6 +211,11 @@ export const startGuides = async ({ baseUrl }: { baseUrl?: string } = {}) => {
 			db.prepare("UPDATE auth_key SET expires = 1 WHERE expires IS NOT NULL").run();
 		},
 
+		/** Lets all tokens expire, but no interval. */
+		expireTokens: () => {
+			db.prepare("UPDATE auth_key SET expires = 1 WHERE id NOT LIKE ':%'").run();
+		},
+
 		/** Lets the minute pass in which no second mail is sent. */
 		nextMinute: () => {
 			const rows = ["first", "in", "after"].map((word) => `id LIKE ':%. ${word} %'`);
@@ -253,6 +258,16 @@ export const pathIn = ({ text }: Mail): string => {
 	const { pathname, search } = new URL(/http\S+/.exec(text)?.[0] ?? "");
 	return pathname + search;
 };
+
+/** The form of a page: where it goes, and its hidden fields. */
+export const formIn = ({ text }: Answer) => ({
+	action: /action="([^"]*)"/.exec(text)?.[1] ?? "",
+	fields: Object.fromEntries(
+		[...text.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)].map(
+			([, name = "", value = ""]) => [name, value.replaceAll("&#39;", "'")],
+		),
+	),
+});
 
 /** The code in a mail. */
 export const codeIn = ({ text }: Mail): string => /\d{4} \d{4}/.exec(text)?.[0] ?? "";

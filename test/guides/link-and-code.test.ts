@@ -44,7 +44,7 @@ it("wrong codes leave the link alone", async () => {
 	expect((await guides.browser().post(link)).status).toBe(303);
 });
 
-it("used at once, in two processes, they start one session or two, and neither works again", async () => {
+it("used at once, in two processes, they start one session, and neither works again", async () => {
 	const second = await guides.serve();
 	onTestFinished(second.stop);
 	for (let round = 0; round < 10; round++) {
@@ -58,11 +58,8 @@ it("used at once, in two processes, they start one session or two, and neither w
 				return elsewhere.post("/code/use", { code });
 			}),
 		]);
-		const count = (from: number, to: number) =>
-			used.slice(from, to).filter(({ status }) => status === 303).length;
-		const [byLink, byCode] = [count(0, 3), count(3, 6)];
-		expect(Math.max(byLink, byCode)).toBe(1);
-		expect(guides.sessions(userId)).toHaveLength(byLink + byCode);
+		expect(used.filter(({ status }) => status === 303)).toHaveLength(1);
+		expect(guides.sessions(userId)).toHaveLength(1);
 		expect(guides.tokens()).toEqual([]);
 		expect((await guides.browser().post(link)).status).toBe(410);
 		expect((await same.post("/code/use", { code })).status).toBe(422);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Guides, pathIn, seen, SIGNED_IN, startGuides } from "./guide-app.js";
+import { formIn, type Guides, pathIn, seen, SIGNED_IN, startGuides } from "./guide-app.js";
 
 let guides: Guides;
 beforeAll(async () => {
@@ -134,18 +134,41 @@ it("the second of two clicks reads that it is signed in already, and nobody else
 	expect((await guides.browser().post(path)).text).not.toContain("signed in");
 });
 
-it("an expired link signs nobody in, and looks like an unknown one", async () => {
-	const email = "late@example.com";
+it("an expired link signs nobody in, and offers its holder a new one", async () => {
+	const email = "o'late@example.com";
 	const userId = await guides.createBareUser(email);
 	const path = await ask(email);
-	guides.expire();
+	guides.expireTokens();
 	const looked = await guides.scan(path);
 	const pressed = await guides.browser().post(path);
-	const unknown = await guides.browser().post(`/sign-in/${"x".repeat(43)}`);
-	expect(pressed.status).toBe(410);
-	for (const answer of [looked, unknown]) expect(seen(answer, "")).toEqual(seen(pressed, ""));
+	const gone = await guides.browser().post(path);
+	expect([pressed.status, gone.status]).toEqual([410, 410]);
+	expect(seen(looked, "")).toEqual(seen(pressed, ""));
+	expect(gone.text).not.toContain("Send a new link");
 	expect(guides.sessions(userId)).toEqual([]);
 	expect(guides.user(userId)).toMatchObject({ email_verified: 0 });
+
+	const offer = formIn(looked);
+	expect(offer).toEqual({ action: "/sign-in", fields: { email } });
+	const usual = await guides.browser().post("/sign-in", { email: "unknown@example.com" });
+	const click = () => guides.browser().post(offer.action, offer.fields);
+	// Nothing is sent within the minute.
+	expect(seen(await click(), "")).toEqual(seen(usual, ""));
+	guides.nextMinute();
+	expect(seen(await click(), "")).toEqual(seen(usual, ""));
+	expect((await guides.browser().post(pathIn(await guides.nextMail(email)))).status).toBe(303);
+	expect(guides.mails.filter(({ to }) => to === email)).toHaveLength(2);
+});
+
+it("a link works with the punctuation that a mail client added to it", async () => {
+	const email = "glued@example.com";
+	await guides.createBareUser(email);
+	const path = await ask(email);
+	for (const glued of [".", ",", ")", "]", ">", "'", '"', "%3E", "%22", ").", "%E2%80%9D"]) {
+		expect((await guides.scan(path + glued)).text).toContain(`Sign in as ${email}?`);
+	}
+	expect((await guides.scan(`${path}x`)).status).toBe(410);
+	expect((await guides.browser().post(`${path}%3E.`)).status).toBe(303);
 });
 
 it("three links at most are good, and none once one was used", async () => {

@@ -13,6 +13,9 @@ const ask = async (browser: Browser, email: string): Promise<string> => {
 	return codeIn(await guides.nextMail(email));
 };
 
+/** A digit in the script whose zero has this code point. */
+const shift = (digit: string, zero: number) => String.fromCodePoint(zero + Number(digit));
+
 const use = (browser: Browser, code: string) => browser.post("/code/use", { code });
 
 it("a code leads from an address to a mail, a form and a session", async () => {
@@ -50,6 +53,19 @@ it("a code leads from an address to a mail, a form and a session", async () => {
 	expect(guides.sessions(userId)).toHaveLength(1);
 	expect(guides.tokens()).toEqual([]);
 	expect(guides.user(userId)).toMatchObject({ email_verified: 1 });
+});
+
+it.each([
+	["the space of the mail", (code: string) => ` ${code} `],
+	["a dash", (code: string) => code.replace(" ", "-")],
+	["spaces and invisible characters", (code: string) => [...code].join(" \u200b")],
+	["full-width digits", (code: string) => code.replace(/\d/g, (digit) => shift(digit, 0xff10))],
+	["Arabic digits", (code: string) => code.replace(/\d/g, (digit) => shift(digit, 0x660))],
+])("a code works with %s", async (name, typed) => {
+	const email = `${name.replaceAll(" ", "-").toLowerCase()}@example.com`;
+	await guides.createBareUser(email);
+	const browser = guides.browser();
+	expect((await use(browser, typed(await ask(browser, email)))).status).toBe(303);
 });
 
 it("the new session replaces the browser's former one, and the others continue", async () => {

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Guides, pathIn, seen, SIGNED_IN, startGuides } from "./guide-app.js";
+import { formIn, type Guides, pathIn, seen, SIGNED_IN, startGuides } from "./guide-app.js";
 
 let guides: Guides;
 beforeAll(async () => {
@@ -92,6 +93,31 @@ it("of many that choose a password at once one succeeds", async () => {
 	await guides.nextMail(email);
 });
 
+it("of a reset and a sign-in link used at once one succeeds", async () => {
+	for (let round = 0; round < 8; round++) {
+		const email = `at-once-${round}@example.com`;
+		const userId = await guides.createUser(email);
+		guides.verify(userId);
+		const reset = await ask(email);
+		await guides.browser().post("/sign-in", { email });
+		const link = pathIn(await guides.nextMail(email));
+		const [changed, signedIn] = await Promise.all([
+			guides.browser().post(reset, { password: "a new password" }),
+			sleep(round).then(() => guides.browser().post(link)), // so that either is first
+		]);
+		expect([
+			[200, 410],
+			[410, 303],
+		]).toContainEqual([changed.status, signedIn.status]);
+		const isReset = changed.status === 200;
+		expect(await works(email, isReset ? "a new password" : "former password")).toBe(true);
+		expect(guides.sessions(userId)).toHaveLength(isReset ? 0 : 1);
+		if (isReset) await guides.nextMail(email);
+		expect((await guides.browser().post(reset, { password: "yet another" })).status).toBe(410);
+		expect((await guides.browser().post(link)).status).toBe(410);
+	}
+});
+
 it("the password of a user whose address has changed is found by the user", async () => {
 	const userId = await guides.createUser("key@example.com");
 	guides.db.prepare("UPDATE auth_user SET email = ? WHERE id = ?").run("now@example.com", userId);
@@ -113,14 +139,20 @@ it("a new link replaces the former one", async () => {
 	expect((await guides.browser().get(second)).status).toBe(200);
 });
 
-it("an expired link shows no form and changes no password", async () => {
+it("an expired link shows no form, changes no password, and offers a new link", async () => {
 	const email = "late@example.com";
 	await guides.createUser(email);
 	const path = await ask(email);
 	guides.expire();
-	expect((await guides.scan(path)).status).toBe(410);
-	expect((await guides.browser().post(path, { password: "a new password" })).status).toBe(410);
+	const looked = await guides.scan(path);
+	expect(looked.status).toBe(410);
+	const late = await guides.browser().post(path, { password: "a new password" });
+	expect(seen(late, "")).toEqual(seen(looked, ""));
 	expect(await works(email, "former password")).toBe(true);
+	guides.nextMinute();
+	const { action, fields } = formIn(looked);
+	await guides.browser().post(action, fields);
+	expect((await guides.scan(pathIn(await guides.nextMail(email)))).status).toBe(200);
 });
 
 it("an account that nobody had verified loses every other way to sign in", async () => {
@@ -143,14 +175,12 @@ it("an account that nobody had verified loses every other way to sign in", async
 
 it("a link whose password was deleted since looks like any other that does not work", async () => {
 	const email = "gone@example.com";
-	const userId = await guides.createUser(email);
+	await guides.createUser(email);
 	const path = await ask(email);
-	await guides.browser().post("/sign-in", { email });
-	await guides.browser().post(pathIn(await guides.nextMail(email)));
+	guides.db.prepare("DELETE FROM auth_key WHERE id = ?").run(`email:${email}`);
 	expect((await guides.scan(path)).status).toBe(410);
 	expect((await guides.browser().post(path, { password: "a new password" })).status).toBe(410);
 	expect(await works(email, "a new password")).toBe(false);
-	expect(guides.sessions(userId)).toHaveLength(1);
 });
 
 it("the ordinary change revokes outstanding resets, and ends all other sessions", async () => {
