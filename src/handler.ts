@@ -12,7 +12,7 @@ import {
 } from "./key-id.js";
 import {
 	INTERNAL,
-	INTERNAL_GRACE,
+	MAX_DELAY,
 	type KeyStore,
 	operate,
 	type Operation,
@@ -171,10 +171,6 @@ export interface Layout {
 	/** What the ids of one user's keys begin with, if methods take a user id with a token. */
 	readonly userPrefix?: (userId: string) => string;
 }
-
-// A call that used a token so late may have missed the spent row of another one: a sweep deletes it an
-// hour after the expiry.
-const MAX_DELAY = INTERNAL_GRACE / 2;
 
 /** Where to look for a token, and the options that came with it. */
 interface Located {

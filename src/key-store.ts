@@ -33,6 +33,12 @@ export const INTERNAL = ":";
  */
 export const INTERNAL_GRACE = 60 * 60 * 1000;
 
+/**
+ * How long a call may take to use a token, in milliseconds. After that, it may have missed the spent row of
+ * another call, which a sweep deletes.
+ */
+export const MAX_DELAY = INTERNAL_GRACE / 2;
+
 /** What a store did in one batch of a sweep. */
 export interface SweptBatch {
 	/** How many rows it deleted. */

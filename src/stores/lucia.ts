@@ -1,8 +1,8 @@
 import type { Adapter, KeySchema } from "lucia-auth";
-import { isExpired } from "../clock.js";
+import { isExpired, now } from "../clock.js";
 import { LuciaTokenError } from "../error.js";
 import { spentId } from "../key-id.js";
-import { INTERNAL, type KeyStore, type StoredKey } from "../key-store.js";
+import { INTERNAL, type KeyStore, MAX_DELAY, type StoredKey } from "../key-store.js";
 import type { SingleUseKey } from "../token.js";
 import { internalBefore, type KeyRow, orNothing, toStoredKey, toUserId } from "./row.js";
 
@@ -175,15 +175,16 @@ const luciaStore = (adapter: Adapter): KeyStore => {
 	/**
 	 * Spends a key and those that it revokes, all in one order. Of calls that revoke each other's keys, the one
 	 * that gets all of them has used its own.
+	 *
+	 * @param keys those keys, `own` among them
 	 */
 	const spendAll = async (
 		own: StoredKey,
-		others: readonly StoredKey[],
+		keys: readonly StoredKey[],
 	): Promise<StoredKey | null> => {
-		const keys = [own, ...others].sort((a, b) => (a.id < b.id ? -1 : 1));
 		const spent: string[] = [];
 		let isLost = false;
-		for (const key of keys) {
+		for (const key of [...keys].sort((a, b) => (a.id < b.id ? -1 : 1))) {
 			if (await insertSpent(key, key.expires + 1)) spent.push(key.id);
 			else isLost = key === own || (await isRevoked(key));
 			if (isLost) break;
@@ -207,10 +208,15 @@ const luciaStore = (adapter: Adapter): KeyStore => {
 			const own = await get(id, userId);
 			if (!own || isExpired(own.expires, at)) return own && spend(own);
 			const rows = await getRows(own.userId);
-			const others = rows
+			const listed = rows
 				.filter(isSingleUse)
-				.filter((row) => row.id !== id && prefixes.some((prefix) => row.id.startsWith(prefix)));
-			return spendAll(own, await withoutSpent(others.map(toKey), rows));
+				.filter((row) => row.id === id || prefixes.some((prefix) => row.id.startsWith(prefix)));
+			const keys = await withoutSpent(listed.map(toKey), rows);
+			// It may be deleted since. Then calls that list the others' keys do not list it, and would not spend it.
+			const key = keys.find((key) => key.id === id && key.expires === own.expires);
+			const spent = key ? await spendAll(key, keys) : null;
+			// A call that used so much time may have missed spent rows of the others, as in the handler.
+			return isExpired(at + MAX_DELAY, now()) ? null : spent;
 		},
 
 		async delete(id, userId) {

@@ -202,7 +202,7 @@ describe("attempts at a code", () => {
 
 	test("do not count values that cannot be a code", async () => {
 		const token = await open().issue(user);
-		for (const value of ["", "a b", "\0", null, {}, "x".repeat(300)]) {
+		for (const value of ["", "é", "\0", null, {}, "x".repeat(300)]) {
 			await expect(open().validate(value as string, user)).rejects.toEqual(INVALID);
 		}
 		expect(attempts()).toEqual([]);

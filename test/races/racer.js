@@ -73,6 +73,7 @@ const handler = idToken(source, name, { expiresIn: 600 });
 const codes = passwordToken(source, `${name}-code`, { expiresIn: 600, maxAttempts });
 const spaced = idToken(source, `${name}-spaced`, { expiresIn: 600, minInterval: 600 });
 
+const revoke = [name, `${name}-code`];
 const calling = callingOn(store);
 const validate = calling(handler.validate);
 const guess = calling(codes.validate);
@@ -93,6 +94,11 @@ const METHODS = {
 	deleteUser: (userId) => auth.deleteUser(userId),
 
 	guessAll: (userId, guesses) => outcomes(guesses.map((code) => guess(code, userId))),
+	useAll: (userId, links, typed) =>
+		outcomes([
+			...links.map((link) => validate(link, { revoke })),
+			...typed.map((code) => guess(code, userId, { revoke })),
+		]),
 	issueAll: (userId, count) => outcomes(Array.from({ length: count }, () => issue(userId))),
 
 	// Validates the tokens in the given order, many concurrently. Reports each success immediately, because

@@ -48,6 +48,8 @@ export interface Racer extends Actor {
 	): Promise<Record<string, number>>;
 	/** Tries many codes of a user at once. Resolves with what came of each: `"ok"` or a message. */
 	guessAll(userId: string, guesses: readonly string[]): Promise<string[]>;
+	/** Uses a user's links and codes at once, each of which revokes all of them. Resolves with what came of each. */
+	useAll(userId: string, links: readonly string[], codes: readonly string[]): Promise<string[]>;
 	/** Issues many tokens to a user at once, with a `minInterval`. Resolves with what came of each. */
 	issueAll(userId: string, count: number): Promise<string[]>;
 	/** How many statements MySQL or MariaDB has rolled back to let others proceed. */
@@ -120,6 +122,7 @@ export const startRacer = async (job: Job): Promise<Racer> => {
 		deleteUser: (userId) => call("deleteUser", userId) as Promise<void>,
 		countDeadlocks: () => call("countDeadlocks") as Promise<number>,
 		guessAll: (userId, guesses) => call("guessAll", userId, guesses) as Promise<string[]>,
+		useAll: (userId, links, codes) => call("useAll", userId, links, codes) as Promise<string[]>,
 		issueAll: (userId, count) => call("issueAll", userId, count) as Promise<string[]>,
 		validateAll: (tokens, atOnce, calls = 1) =>
 			call("validateAll", tokens, atOnce, calls) as Promise<Record<string, number>>,
