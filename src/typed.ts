@@ -1,8 +1,7 @@
 import { VISIBLE_ASCII } from "./key-id.js";
 
-// A token has at most 255 characters. Spaces and dashes between all of them, and some more around it, are
-// all that a person adds.
-const MAX_TYPED_LENGTH = 1024;
+// A token has at most 255 characters. A person adds no more than a space after each. What is longer costs nothing.
+const MAX_TYPED_LENGTH = 512;
 
 // White space, characters that are not seen, such as those that set a direction, and the dashes of all
 // scripts, except the one of ASCII.

@@ -69,7 +69,7 @@ describe("what people type and paste", () => {
 	});
 
 	test("a long text costs nothing", () => {
-		const long = "\u200b".repeat(1025);
+		const long = "\u200b".repeat(513);
 		expect(readTyped(long, DIGITS)).toBe(long);
 		expect(readTyped(`${long.slice(2)}1`, DIGITS)).toBe("1");
 	});
