@@ -2,7 +2,7 @@ import { suite } from "./test/support/suite.js";
 
 export default suite("unit", {
 	include: ["test/**/*.test.ts"],
-	exclude: ["test/{browser,matrix,package,races,runtimes}/**", "**/node_modules/**"],
+	exclude: ["test/{browser,matrix,package,races,runtimes,worlds}/**", "**/node_modules/**"],
 	// Lucia's scrypt and the interleavings are slow on a busy machine.
 	testTimeout: 60_000,
 	hookTimeout: 60_000,

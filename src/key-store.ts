@@ -92,7 +92,7 @@ export interface KeyStore {
 	 * @param prefixes what the ids of the other keys begin with, byte for byte: one of these
 	 * @param now the current time in epoch milliseconds
 	 * @returns the key that this call deleted, expired or not; `null` if there is none or another call
-	 * got it, and then no other key is deleted
+	 * got it. Then no other key is deleted, but for a call that meets one with other prefixes
 	 */
 	consumeAndRevoke?(
 		id: string,

@@ -32,8 +32,8 @@ export interface TokenOptions {
 	readonly length?: number | undefined;
 	/**
 	 * The characters of a token: 2 to 94 different ones of visible ASCII (0x21 to 0x7E). Leave out those that
-	 * look alike, for codes that people type. If it has letters of one case only, typed letters get that case.
-	 * It cannot stand beside `generate`.
+	 * look alike, for codes that people type. If it has letters of one case only, typed letters get that case,
+	 * so outstanding tokens of both cases become invalid. It cannot stand beside `generate`.
 	 *
 	 * @default letters of both cases and digits for id tokens, digits for password tokens
 	 */
@@ -96,7 +96,8 @@ export interface ValidateOptions extends BindingOptions {
 	/**
 	 * The names of the tokens that the user loses with this one, such as the code that came in the same mail.
 	 * List the handler's own name, too, to revoke the user's other tokens of its kind. Of all concurrent calls
-	 * with tokens that revoke each other, exactly one succeeds.
+	 * with tokens that revoke each other, exactly one succeeds. List the same names in all of them, 50 at most:
+	 * on the default store, a call with another list may cost a token that nobody used.
 	 */
 	readonly revoke?: readonly string[] | undefined;
 }
@@ -104,7 +105,9 @@ export interface ValidateOptions extends BindingOptions {
 /** The options of `issue()`. */
 export interface IssueOptions extends BindingOptions {
 	/**
-	 * How long this token is valid, in seconds, from 0 to 100,000,000,000.
+	 * How long this token is valid, in seconds, from 0 to 100,000,000,000. With `maxTokensPerUser`, it may last
+	 * up to three minutes longer, so that it is the user's newest. What expires last counts as the newest, so
+	 * give tokens that last much longer a name of their own if you use that option or codes.
 	 *
 	 * @default the handler's `expiresIn`
 	 */
@@ -159,6 +162,8 @@ const GUESSABLE_OPTIONS = [...OPTIONS, "secret", "maxAttempts"] as const;
 const MAX_SECONDS = 1e11;
 
 const MIN_SECRET_LENGTH = 32;
+
+const MAX_REVOKED = 50;
 
 const MAX_REDRAWS = 4;
 
@@ -223,6 +228,8 @@ function checkGenerate(generate: unknown): asserts generate is TokenOptions["gen
  */
 export const revokedPrefixes = (names: unknown): string[] => {
 	if (!Array.isArray(names)) throw new TypeError("revoke must be an array of names");
+	// D1 takes 100 values in a statement.
+	if (names.length > MAX_REVOKED) throw new RangeError(`revoke has more than ${MAX_REVOKED} names`);
 	return names.map((name: unknown) => `${checkName(name, MAX_KEY_ID_LENGTH)}:`);
 };
 

@@ -4,8 +4,9 @@ import { VISIBLE_ASCII } from "./key-id.js";
 const MAX_TYPED_LENGTH = 512;
 
 // White space, characters that are not seen, such as those that set a direction, and the dashes of all
-// scripts, except the one of ASCII.
-const UNSEEN = /[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]|(?!-)\p{Dash}/gu;
+// scripts, except the one of ASCII. A Japanese keyboard puts a mark of its own where a dash is meant.
+const UNSEEN =
+	/[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cf}\u2800\u30fc\uff70]|(?!-)\p{Dash}/gu;
 const DIGIT = /\p{Nd}/u;
 const DIGITS = /\p{Nd}/gu;
 
@@ -64,6 +65,6 @@ export const readTyped = (value: string, alphabet: Alphabet | undefined): string
 				.replace(DIGITS, digitValue)
 				.normalize("NFKC");
 	const folded = alphabet?.fold(ascii);
-	// Another generator may have made it, before the handler had this alphabet.
+	// Another generator may have made what the alphabet has no characters for.
 	return folded !== undefined && alphabet?.includes(folded) ? folded : ascii;
 };

@@ -147,6 +147,7 @@ describe.each(Object.entries(STORES))("validate() with revoke on %s", (_, source
 		[TypeError, [1], "name must be a string"],
 		[RangeError, [""], "name must be a string"],
 		[RangeError, ["a:b"], "name must be a string"],
+		[RangeError, Array.from({ length: 51 }, (_, at) => `n${at}`), "revoke has more than 50 names"],
 	])("throws a %o for %o, and uses nothing", async (type, revoke, message) => {
 		const { links, codes } = open();
 		const [link, code] = [await links.issue(user), await codes.issue(user)];

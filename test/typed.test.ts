@@ -26,6 +26,7 @@ describe("what people type and paste", () => {
 		["an en dash", "1234\u20135678"],
 		["a minus sign", "1234\u22125678"],
 		["a full-width dash", "1234\uff0d5678"],
+		["a Japanese prolonged sound mark", "１２３４ー５６７８"],
 		["full-width digits", "１２３４５６７８"],
 		["Arabic digits", "١٢٣٤٥٦٧٨"],
 		["Persian digits", "۱۲۳۴۵۶۷۸"],

@@ -69,16 +69,16 @@ export const betterSqlite3 = (db: SqliteDatabase, options?: SqliteOptions): KeyS
 
 	// libsql does not reset a statement that fails with SQLITE_BUSY. What the connection writes after it gets an
 	// answer, but is not committed, and may be rolled back. In a transaction, that is an error.
-	const needsTransaction = db.syncUntil !== undefined && db.exec !== undefined;
+	const libsql = db.syncUntil === undefined ? null : (db as Required<SqliteDatabase>);
 	const run = <Result>(sql: string, statement: () => Result): Result => {
-		if (!needsTransaction || sql.startsWith("SELECT") || isInTransaction()) return statement();
-		db.exec?.("BEGIN IMMEDIATE");
+		if (!libsql || sql.startsWith("SELECT") || isInTransaction()) return statement();
+		libsql.exec("BEGIN IMMEDIATE");
 		try {
 			const result = statement();
-			db.exec?.("COMMIT");
+			libsql.exec("COMMIT");
 			return result;
 		} catch (error) {
-			if (isInTransaction()) db.exec?.("ROLLBACK");
+			if (isInTransaction()) libsql.exec("ROLLBACK");
 			throw error;
 		}
 	};

@@ -57,10 +57,10 @@ export const libsql = (client: LibsqlClient, options?: LibsqlOptions): KeyStore 
 		// A statement of its own would not be committed after one that failed with SQLITE_BUSY, which libsql does
 		// not reset. In a batch, which is a transaction, that is an error.
 		const isAlone = sql.startsWith("SELECT") || client.commit !== undefined;
-		const [result] = isAlone
+		const results = isAlone
 			? [await client.execute(statement)]
 			: await client.batch([statement], "write");
-		return [...(result?.rows ?? [])];
+		return results.flatMap(({ rows }) => [...rows]);
 	};
 
 	const store = sqliteStore({ all, run: all }, tables as Tables | undefined);

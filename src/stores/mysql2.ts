@@ -274,7 +274,7 @@ const toRunner = (pool: Mysql2Pool) => {
 		return server;
 	};
 
-	const isMariadb = async (): Promise<boolean> => /mariadb/i.test((await ask())["version"] ?? "");
+	const isMariadb = async (): Promise<boolean> => /mariadb/i.test(String((await ask())["version"]));
 
 	const isGalera = async (): Promise<boolean> => (await ask())["wsrep_on"] === "ON";
 

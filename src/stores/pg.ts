@@ -174,7 +174,7 @@ const toTakeAttempts = (tables: TableNames): string => {
 			FROM good WHERE is_guess = is_hit AND begin <> ALL ($7::text[])
 		), inserted AS (
 			INSERT INTO ${key} (${into}) SELECT ${values} FROM wanted WHERE id IS NOT NULL
-			ON CONFLICT (id) DO NOTHING RETURNING id
+			ON CONFLICT (id) DO NOTHING RETURNING ${id}::text COLLATE "C" AS id
 		)
 		SELECT id, ${text("user_id")} AS user_id, expires, id IN (SELECT id FROM inserted) AS is_taken
 		FROM wanted WHERE id IS NOT NULL`;

@@ -193,13 +193,15 @@ export const keyCases: readonly KeyStoreCase[] = [
 			);
 			equal(await store.consumeAndRevoke(`${prefix}own`, userId, [prefix], NOW), keys[0]);
 			equal(await getKeyRows(harness, userId), keys.slice(1).map(toRow));
+			equal(await store.consumeAndRevoke(`${prefix}other`, userId, [], NOW), keys[1]);
+			equal(await getKeyRows(harness, userId), []);
 		},
 	},
 	{
 		name: "consumeAndRevoke returns one of a user's keys to one of twelve concurrent calls",
 		async run(harness) {
-			const { store } = harness;
-			if (!store.consumeAndRevoke) return;
+			const revoke = harness.store.consumeAndRevoke?.bind(harness.store);
+			if (!revoke) return;
 			for (let round = 0; round < 10; round++) {
 				const prefixes = [`${unique()}:`, `${unique()}:`];
 				const { userId, keys } = await createKeys(
@@ -209,8 +211,8 @@ export const keyCases: readonly KeyStoreCase[] = [
 						[`${prefix}b`, LATER] as const,
 					]),
 				);
-				const calls = [...keys, ...keys, ...keys].map(
-					async ({ id }) => store.consumeAndRevoke?.(id, userId, prefixes, NOW) ?? null,
+				const calls = [...keys, ...keys, ...keys].map(({ id }) =>
+					revoke(id, userId, prefixes, NOW),
 				);
 				equal((await Promise.all(calls)).filter((key) => key !== null).length, 1);
 				equal(await getKeyRows(harness, userId), []);

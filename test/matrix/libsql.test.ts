@@ -67,6 +67,12 @@ test("a failed statement leaves no transaction open, and the app's own goes on",
 	await store.insert(key);
 	await expect(store.insert(key)).rejects.toThrow("DUPLICATE_TOKEN");
 	expect(store.isInTransaction?.()).toBe(false);
+	own.exec(
+		"CREATE TRIGGER refused BEFORE INSERT ON auth_key BEGIN SELECT RAISE(ROLLBACK, 'no'); END",
+	);
+	await expect(store.insert({ ...key, id: "n:b" })).rejects.toThrow("no");
+	expect(store.isInTransaction?.()).toBe(false);
+	own.exec("DROP TRIGGER refused");
 	own.exec("BEGIN");
 	expect(await store.consume("n:a")).toEqual(key);
 	await expect(store.insert({ ...key, userId: "nobody" })).rejects.toThrow("INVALID_USER_ID");

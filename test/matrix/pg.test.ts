@@ -1,4 +1,5 @@
 import { describe, expect, inject, onTestFinished, test, vi } from "vitest";
+import { idToken, passwordToken } from "../../src/index.js";
 import { toKeyStore } from "../../src/stores/lucia.js";
 import { pg, type PgOptions, type PgPool } from "../../src/stores/pg.js";
 import { casesOf, toHarness, toOwnHarness } from "../support/database.js";
@@ -126,6 +127,68 @@ describe.skipIf(url === "")("pg", () => {
 				client.release();
 			}
 		});
+	});
+
+	test("a sweep of a name that the encoding lacks deletes nothing", async () => {
+		const refusing = pg({
+			query: async () => {
+				throw Object.assign(new Error("character"), { code: "22021" });
+			},
+		});
+		expect(await refusing.deleteExpired?.("é:", 0, "")).toEqual({ deleted: 0 });
+	});
+
+	test("a driver that renames columns is a TypeError, and no user", async () => {
+		const renaming = pg({
+			query: async () => ({ rows: [{ id: "n:a", userId: "u", expires: 1 }], rowCount: 1 }),
+		});
+		await expect(renaming.get("n:a")).rejects.toEqual(
+			new TypeError("The driver must return a column as user_id"),
+		);
+	});
+
+	test.each(['varchar(255) COLLATE "en-x-icu"', "varchar(255) COLLATE ci", 'text COLLATE "POSIX"'])(
+		"every case passes with ids of the type %s",
+		async (type) => {
+			const db = await open();
+			await db.sql(
+				"CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+			);
+			await db.sql(`ALTER TABLE auth_key ALTER COLUMN id TYPE ${type}`);
+			for (const { name, run } of casesOf("native")) {
+				// No two ids may differ only in letter case there.
+				if (!type.includes("ci") || !/byte for byte|prefix|expired keys|newest/.test(name)) {
+					await run(toHarness(db, pg(db.pool)));
+				}
+			}
+		},
+	);
+
+	test("revoke alone needs the permission to update, as docs/production.md says", async () => {
+		const db = await open({}, { max: 1 });
+		const role = `role_${db.name}`;
+		const store = pg(db.pool);
+		const run = (sql: string) => db.sql(sql);
+		await run(`CREATE ROLE ${role}`);
+		onTestFinished(async () => {
+			await run(`RESET ROLE; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+		});
+		await run(`GRANT USAGE ON SCHEMA ${db.name} TO ${role}`);
+		await run(`GRANT SELECT ON auth_user TO ${role}`);
+		await run(`GRANT SELECT, INSERT, DELETE ON auth_key TO ${role}`);
+		await run("INSERT INTO auth_user (id) VALUES ('u')");
+		await run(`SET ROLE ${role}`);
+		const links = idToken(store, "n", { expiresIn: 60, maxTokensPerUser: 3, minInterval: 60 });
+		const codes = passwordToken(store, "c", { expiresIn: 60 });
+		await links.validate(await links.issue("u"));
+		await codes.validate(await codes.issue("u"), "u");
+		await links.deleteExpiredTokens();
+		const revoke = () => store.consumeAndRevoke?.("n:none", "u", ["n:"], 0);
+		await expect(revoke()).rejects.toThrow("permission denied");
+		await run("RESET ROLE");
+		await run(`GRANT UPDATE ON auth_key TO ${role}`);
+		await run(`SET ROLE ${role}`);
+		expect(await revoke()).toBeNull();
 	});
 
 	test("every case passes without prepared statements", async () => {

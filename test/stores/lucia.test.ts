@@ -539,6 +539,14 @@ describe("what a row holds", () => {
 		]);
 	});
 
+	test("is a TypeError if the adapter's column has another name", async () => {
+		const { sqlite, handler } = await open(returning({ user_id: undefined }));
+		sqlite.insertKey({ id: "name:token", user_id: "user", expires: NOW });
+		await expect(handler.validate("token")).rejects.toEqual(
+			new TypeError("The driver must return a column as user_id"),
+		);
+	});
+
 	test.each([2 ** 53, -(2 ** 53), 1.5, Number.NaN])(
 		"is a TypeError if the id of a user may be rounded: %d",
 		async (user_id) => {
