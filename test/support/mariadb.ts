@@ -1,40 +1,59 @@
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import mysql from "mysql2/promise";
-import { freePort, identity, run, type Server, start, temporaryFolder } from "./server.js";
+import {
+	findProgram,
+	freePort,
+	identity,
+	type OwnServer,
+	run,
+	type Server,
+	start,
+	startOwn,
+	temporaryFolder,
+} from "./server.js";
 
 const answers = async (uri: string): Promise<void> => {
 	const connection = await mysql.createConnection({ uri, connectTimeout: 3000 });
 	await connection.end();
 };
 
-const find = (...names: string[]): string | undefined =>
-	[...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]
-		.flatMap((folder) => names.map((name) => join(folder, name)))
-		.find((path) => existsSync(path));
-
-const startOwn = async (install: string, server: string): Promise<Server> => {
+/**
+ * Prepares a MariaDB from this machine's programs.
+ *
+ * @param folder the name of its temporary folder
+ */
+export const prepareMariadb = async (folder: string) => {
 	const user = identity("mysql");
-	const data = temporaryFolder("mariadb", user);
+	const data = temporaryFolder(folder, user);
 	const port = await freePort();
 	const url = `mysql://root@127.0.0.1:${port}/`;
 	// This machine's configuration has the socket and the log of the system's server.
 	const common = ["--no-defaults", `--datadir=${data.path}`];
-	try {
-		await run(install, [...common, "--auth-root-authentication-method=normal"], user);
-		const options = [
-			...common,
-			`--port=${port}`,
-			"--bind-address=127.0.0.1",
-			`--socket=${join(data.path, "socket")}`,
-			`--pid-file=${join(data.path, "pid")}`,
-		];
-		const stop = await start(server, options, user, "SIGTERM", () => answers(url));
-		return { url, stop: () => stop().finally(data.remove) };
-	} catch (error) {
-		data.remove();
-		throw error;
-	}
+	const install = [...common, "--auth-root-authentication-method=normal", "--skip-test-db"];
+	const options = [
+		...common,
+		`--port=${port}`,
+		"--bind-address=127.0.0.1",
+		`--socket=${join(data.path, "socket")}`,
+		`--pid-file=${join(data.path, "pid")}`,
+	];
+	return {
+		url,
+		data,
+		create: (): Promise<void> => run(findProgram("mariadb-install-db") ?? "", install, user),
+		up: (
+			settings: readonly string[],
+			signal: NodeJS.Signals,
+			answers: () => Promise<unknown>,
+		): ReturnType<typeof start> =>
+			start(findProgram("mariadbd") ?? "", [...options, ...settings], user, signal, answers),
+	};
+};
+
+/** Starts a MariaDB with its defaults. */
+export const startMariadb = async (): Promise<OwnServer> => {
+	const { url, data, create, up } = await prepareMariadb("mariadb");
+	return startOwn(url, data, create, () => up([], "SIGTERM", () => answers(url)));
 };
 
 /**
@@ -56,7 +75,6 @@ export const findMariadb = async (): Promise<Server | undefined> => {
 		await answers(local);
 		return { url: local, stop };
 	} catch {}
-	const install = find("mariadb-install-db");
-	const server = find("mariadbd");
-	return install && server ? startOwn(install, server) : undefined;
+	const isThere = ["mariadb-install-db", "mariadbd"].every((name) => findProgram(name));
+	return isThere ? startMariadb() : undefined;
 };

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createUser } from "../races/tokens.js";
 import { openMysql } from "../support/databases.js";
-import { startMariadb } from "./mariadb.js";
+import { startMariadb } from "../support/mariadb.js";
 import { areInstalled } from "./programs.js";
 
 // An app whose statements wait for a table that another client has locked. Meanwhile, that client cuts the

@@ -12,7 +12,7 @@ import { createAuth, type Database } from "../support/database.js";
 import { openMysql, toKey } from "../support/databases.js";
 import { startPostgres } from "../support/postgres.js";
 import type { OwnServer } from "../support/server.js";
-import { startMariadb } from "./mariadb.js";
+import { startMariadb } from "../support/mariadb.js";
 import { areInstalled } from "./programs.js";
 import { connect, openOn } from "./races.js";
 

@@ -1,15 +1,7 @@
 import { join } from "node:path";
 import mysql from "mysql2/promise";
-import {
-	findProgram,
-	freePort,
-	identity,
-	type OwnServer,
-	run,
-	start,
-	startOwn,
-	temporaryFolder,
-} from "../support/server.js";
+import { prepareMariadb } from "../support/mariadb.js";
+import { freePort, type OwnServer, startOwn } from "../support/server.js";
 
 /** Where Debian's package `galera-4` puts the library. */
 const PROVIDER = "/usr/lib/galera/libgalera_smm.so";
@@ -51,24 +43,16 @@ const isSynced = async (url: string): Promise<void> => {
  * @param first a node of the cluster to join
  */
 const startNode = async (first?: Node): Promise<Node> => {
-	const user = identity("mysql");
-	const data = temporaryFolder("galera", user);
-	const [port, own, ist, sst] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
-	const url = `mysql://root@127.0.0.1:${port}/`;
+	const { url, data, create, up } = await prepareMariadb("galera");
+	const [own, ist, sst] = await Promise.all([freePort(), freePort(), freePort()]);
 	const group = `127.0.0.1:${own}`;
-	const common = ["--no-defaults", `--datadir=${data.path}`];
 	const provider = [
 		`base_port=${own}`,
 		`gmcast.listen_addr=tcp://${group}`,
 		`ist.recv_addr=127.0.0.1:${ist}`,
 		"gcache.size=16M",
 	];
-	const options = [
-		...common,
-		`--port=${port}`,
-		"--bind-address=127.0.0.1",
-		`--socket=${join(data.path, "socket")}`,
-		`--pid-file=${join(data.path, "pid")}`,
+	const settings = [
 		`--log-error=${join(data.path, "log")}`,
 		"--innodb-flush-log-at-trx-commit=0",
 		"--innodb-autoinc-lock-mode=2",
@@ -82,21 +66,19 @@ const startNode = async (first?: Node): Promise<Node> => {
 		`--wsrep-sst-receive-address=127.0.0.1:${sst}`,
 		...(first ? [] : ["--wsrep-new-cluster"]),
 	];
-	const install = [...common, "--auth-root-authentication-method=normal", "--skip-test-db"];
-	const create = async (): Promise<void> => {
-		if (!first) await run(findProgram("mariadb-install-db") ?? "", install, user);
-	};
-	const up = async (starts = 1): ReturnType<typeof start> => {
+	const upOrAgain = async (starts = 1): ReturnType<typeof up> => {
 		try {
-			const ready = () => isSynced(url);
-			return await start(findProgram("mariadbd") ?? "", options, user, "SIGKILL", ready);
+			return await up(settings, "SIGKILL", () => isSynced(url));
 		} catch (error) {
 			// A node gives up if it meets the others while they change.
 			if (starts === MAX_STARTS) throw error;
-			return up(starts + 1);
+			return upOrAgain(starts + 1);
 		}
 	};
-	return { group, ...(await startOwn(url, data, create, up)) };
+	const createFirst = async (): Promise<void> => {
+		if (!first) await create();
+	};
+	return { group, ...(await startOwn(url, data, createFirst, upOrAgain)) };
 };
 
 /** Starts a cluster of three nodes of MariaDB, all writable. */
