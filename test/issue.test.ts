@@ -5,7 +5,7 @@ import { toKeyStore } from "../src/stores/lucia.js";
 import { tokenError } from "./support/errors.js";
 import { intercept } from "./support/faults.js";
 import { TOKEN_KINDS } from "./support/handlers.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { openSqlite, type Sqlite, STORES } from "./support/sqlite.js";
 import { NOT_STRINGS, NOT_TOKENS, UNSTORABLE_STRINGS } from "./support/values.js";
 
 const MINUTE = 60;
@@ -156,13 +156,10 @@ describe.each(TOKEN_KINDS)("issue() of $kind", ({ make, keyId, defaultToken }) =
 	});
 });
 
-describe.each([
-	["the default store", () => sqlite.auth],
-	["a native store", () => betterSqlite3(sqlite.db)],
-] as const)("an id that is taken, on %s", (_, source) => {
+describe.each(STORES)("an id that is taken, on %s", (_, source) => {
 	describe.each(TOKEN_KINDS)("of $kind", ({ kind, make, keyId }) => {
 		const open = (...values: string[]) =>
-			make(source(), "name", { expiresIn: MINUTE, generate: generateOf(...values) });
+			make(source(sqlite), "name", { expiresIn: MINUTE, generate: generateOf(...values) });
 		const insert = (owner: string, expires: number | null) =>
 			sqlite.insertKey({ id: keyId("name", userId, "same"), user_id: owner, expires });
 
@@ -213,7 +210,7 @@ describe.each([
 				}
 			};
 			try {
-				const handler = make(source(), "name", { expiresIn: MINUTE });
+				const handler = make(source(sqlite), "name", { expiresIn: MINUTE });
 				draws(0);
 				const first = await handler.issue(userId);
 				draws(0, 0, 0, 0, 1);
@@ -231,7 +228,7 @@ describe.each([
 		});
 
 		test("does not hide another error of the insert, which is not repeated", async () => {
-			const store = toKeyStore(source());
+			const store = toKeyStore(source(sqlite));
 			const insert = vi.fn<KeyStore["insert"]>(async () => {
 				throw new Error("disk full");
 			});
@@ -430,10 +427,6 @@ describe("an app that never calls a sweep", () => {
 		return most;
 	};
 
-	const STORES = [
-		["the default store", () => sqlite.auth],
-		["a native store", () => betterSqlite3(sqlite.db)],
-	] as const;
 	// A native store sweeps for a handler with limits.
 	const cases = STORES.flatMap(([store, source]) =>
 		[
@@ -451,11 +444,11 @@ describe("an app that never calls a sweep", () => {
 		"keeps at most the rows of 21 of 500 $kind, with $what, on $store",
 		async (use) => {
 			const { kind, options, source } = use;
-			const link = idToken(source(), "name", {
+			const link = idToken(source(sqlite), "name", {
 				expiresIn: MINUTE,
 				...(kind === "links" && options),
 			});
-			const code = passwordToken(source(), "name", {
+			const code = passwordToken(source(sqlite), "name", {
 				expiresIn: MINUTE,
 				...(kind === "codes" && options),
 			});

@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tokenError } from "../support/errors.js";
 import { DatabaseError, intercept } from "../support/faults.js";
-import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { TOKEN_KINDS } from "../support/handlers.js";
-import { openSqlite, type Sqlite } from "../support/sqlite.js";
+import { openSqlite, type Sqlite, STORES } from "../support/sqlite.js";
 
 // Tokens of these tests do not expire at a multiple of 8, so that issue() does not sweep.
 const NOW = 1_000_001;
@@ -17,18 +16,13 @@ afterEach(() => {
 	sqlite.db.close();
 });
 
-const STORES = {
-	"the default store": () => sqlite.auth,
-	"a native store": () => betterSqlite3(sqlite.db),
-};
-
 const CONTENDERS = TOKEN_KINDS.flatMap((kind) =>
-	Object.entries(STORES).map(([store, source]) => ({ ...kind, store, source })),
+	STORES.map(([store, source]) => ({ ...kind, store, source })),
 );
 
 describe.each(CONTENDERS)("maxTokensPerUser of $kind on $store", ({ make, keyId, source }) => {
 	const open = (maxTokensPerUser: number, expiresIn = 60) =>
-		make(source(), "name", { expiresIn, maxTokensPerUser });
+		make(source(sqlite), "name", { expiresIn, maxTokensPerUser });
 	const issueMany = async (count: number, issue: () => Promise<unknown>) => {
 		const issued: unknown[] = [];
 		for (let index = 0; index < count; index++) {

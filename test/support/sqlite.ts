@@ -1,4 +1,4 @@
-import { betterSqlite3 } from "@lucia-auth/adapter-sqlite";
+import { betterSqlite3 as sqliteAdapter } from "@lucia-auth/adapter-sqlite";
 import Database from "libsql";
 import lucia, {
 	type Adapter,
@@ -7,6 +7,7 @@ import lucia, {
 	type KeySchema,
 	type LuciaErrorConstructor,
 } from "lucia-auth";
+import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 
 const SCHEMA = `
 	CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY, username TEXT);
@@ -61,7 +62,7 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 	const calls: string[] = [];
 	let nextUserId: string | undefined;
 	// libsql has the interface of better-sqlite3, not its class.
-	const adapter = betterSqlite3(db as never);
+	const adapter = sqliteAdapter(db as never);
 	const auth: Auth = lucia({
 		adapter: (LuciaError: LuciaErrorConstructor) => counted(wrap(adapter(LuciaError)), calls),
 		env: "DEV",
@@ -99,3 +100,9 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 		},
 	};
 };
+
+/** The stores on such a database: what a handler takes for each. */
+export const STORES = [
+	["the default store", ({ auth }: Sqlite) => auth],
+	["a native store", ({ db }: Sqlite) => betterSqlite3(db)],
+] as const;
