@@ -51,11 +51,11 @@ export interface TokenHandler<Ids extends readonly unknown[]> {
 	 * default generator drew five of them
 	 * @throws LuciaTokenError `ISSUED_RECENTLY`: `minInterval` has not passed since the last token;
 	 * `retryAfter` is the number of seconds to wait
-	 * @throws TypeError there is no `expiresIn`, or it is not a number, `generate` did not return a string, `options` is
-	 * not an object or has an unknown option, or `boundTo` is not a string or was passed to a handler that
-	 * does not hash tokens
-	 * @throws RangeError `expiresIn` is out of range, `generate` returned a string that cannot be a token, or `boundTo` is empty or has
-	 * a lone surrogate
+	 * @throws TypeError there is no `expiresIn`, or it is not a number, `generate` did not return a string,
+	 * `options` is not an object or has an unknown option, or `boundTo` is not a string or was passed to a
+	 * handler that does not hash tokens
+	 * @throws RangeError `expiresIn` is out of range, `generate` returned a string that cannot be a token, or
+	 * `boundTo` is empty or has a lone surrogate
 	 * @throws Error with `minInterval`: the store runs in a transaction, where no limit holds
 	 */
 	readonly issue: (userId: string, options?: IssueOptions) => Promise<Token>;
@@ -73,8 +73,7 @@ export interface TokenHandler<Ids extends readonly unknown[]> {
 	 * type or user, or bound to another text; or, for password tokens, `maxAttempts` wrong ones were tried
 	 * while it was outstanding, or it is not one of the user's ten newest
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired, and `userId` tells whose it was, if it is
-	 * an id token; this call deletes it, so the next
-	 * one throws `INVALID_TOKEN`
+	 * an id token; this call deletes it, so the next one throws `INVALID_TOKEN`
 	 * @throws TypeError the options are not an object, one is unknown, `revoke` is not an array of names, or
 	 * the store is one of your own that cannot revoke in the same step
 	 * @throws RangeError `revoke` has a string that cannot be a name

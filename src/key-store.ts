@@ -134,8 +134,9 @@ export interface KeyStore {
 	/**
 	 * Does what `deleteExpiredByUser` does for the keys of all users, in batches, so that other calls need not
 	 * wait long. A batch reads up to a thousand rows of the table in the order of their ids, and deletes those
-	 * that have expired. A store that makes nobody wait may do it all in one batch. Leave it out if your store cannot find expired keys without a user: handlers then
-	 * delete expired keys at some of their calls of `issue()`.
+	 * that have expired. A store that makes nobody wait may do it all in one batch. Leave it out if your store
+	 * cannot find expired keys without a user: handlers then delete expired keys at some of their calls of
+	 * `issue()`.
 	 *
 	 * @param prefix what the ids begin with, byte for byte
 	 * @param now the current time in epoch milliseconds

@@ -12,6 +12,7 @@ import {
 } from "./row.js";
 import {
 	anyOf,
+	BATCH_SIZE,
 	type BatchRow,
 	checkDriver,
 	isSingleUse,
@@ -53,9 +54,6 @@ const NUMBER = "CAST(? AS SIGNED)";
 // it lacks: another user's id, perhaps. Drivers round the numbers of a BIGINT.
 const columnsOf = (key: string): string =>
 	`${key}.id, ${letters(`${key}.user_id`)} AS user_id, ${key}.expires`;
-
-// How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes.
-const BATCH_SIZE = 1000;
 
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;

@@ -17,6 +17,7 @@ import {
 	toStoredKey,
 } from "./row.js";
 import {
+	BATCH_SIZE,
 	type BatchRow,
 	isSingleUse,
 	newKey,
@@ -59,9 +60,6 @@ const isUser = (column: string): string => `${column} = $1 AND ${isText(column, 
 
 const begins = (prefix: string, id: string): string =>
 	`starts_with(${id}::text COLLATE "C", ${prefix})`;
-
-// How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes.
-const BATCH_SIZE = 1000;
 
 const toStatements = (tables: TableNames) => {
 	const { user, key } = tables;

@@ -115,6 +115,9 @@ export const newKey = (
 export const anyOf = (count: number, condition: string): string =>
 	Array.from({ length: count }, () => condition).join(" OR ") || "1 = 0";
 
+/** How many rows a batch of a sweep reads: so few that nobody waits long for those that it deletes. */
+export const BATCH_SIZE = 1000;
+
 /** What a batch of a sweep reads: the last id, how many rows there are, and how many have expired. */
 export interface BatchRow {
 	readonly last: string;

@@ -58,14 +58,6 @@ const toStatements = (tables: TableNames) => {
 		consumeAndDelete: `DELETE FROM ${key}
 			WHERE ((${is(id)} AND ${key}.expires = ?) OR (${is(id)}))
 				AND ${singleUse} AND ${isText(`${key}.user_id`)} ${RETURNING}`,
-		consumeAndRevoke: (prefixes: number) => `DELETE FROM ${key} WHERE id IN (
-				SELECT other.id FROM ${key} AS own JOIN ${key} AS other ON other.user_id = own.user_id
-				WHERE ${is("own.id")} AND ${isSingleUse({ ...tables, key: "own" }, "0")}
-					AND ${text("own.user_id")} COLLATE BINARY = coalesce(?, ${text("own.user_id")})
-					AND ${text("other.user_id")} COLLATE BINARY = ${text("own.user_id")}
-					AND ${isSingleUse({ ...tables, key: "other" }, "0")}
-					AND (other.id = own.id OR (own.expires >= ? AND (${anyOf(prefixes, begins("?", "other.id"))})))
-			) ${RETURNING}`,
 		delete: `DELETE FROM ${key} WHERE ${isKey}`,
 		list: `SELECT ${columns} FROM ${user}
 			LEFT JOIN ${key} ON ${key}.user_id = ${user}.id AND ${singleUse}
@@ -85,6 +77,23 @@ const toStatements = (tables: TableNames) => {
 				ORDER BY ${key}.expires > ?, ${key}.expires DESC, ${id} COLLATE BINARY DESC LIMIT -1 OFFSET ?
 			)`,
 	};
+};
+
+/**
+ * The statement that consumes a key together with its user's others.
+ *
+ * @param prefixes how many prefixes their ids may begin with
+ */
+const toConsumeAndRevoke = (tables: TableNames, prefixes: number): string => {
+	const { key } = tables;
+	return `DELETE FROM ${key} WHERE id IN (
+			SELECT other.id FROM ${key} AS own JOIN ${key} AS other ON other.user_id = own.user_id
+			WHERE ${is("own.id")} AND ${isSingleUse({ ...tables, key: "own" }, "0")}
+				AND ${text("own.user_id")} COLLATE BINARY = coalesce(?, ${text("own.user_id")})
+				AND ${text("other.user_id")} COLLATE BINARY = ${text("own.user_id")}
+				AND ${isSingleUse({ ...tables, key: "other" }, "0")}
+				AND (other.id = own.id OR (own.expires >= ? AND (${anyOf(prefixes, begins("?", "other.id"))})))
+		) ${RETURNING}`;
 };
 
 /**
@@ -136,14 +145,11 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 	const statements = toStatements(names);
 
 	const all = async <Row = KeyRow>(
-		statement: Exclude<keyof typeof statements, "consumeAndRevoke">,
+		statement: keyof typeof statements,
 		...values: unknown[]
 	): Promise<Row[]> => (await driver.all(statements[statement], ...values)) as Row[];
 
-	const run = async (
-		statement: Exclude<keyof typeof statements, "consumeAndRevoke">,
-		...values: unknown[]
-	): Promise<void> => {
+	const run = async (statement: keyof typeof statements, ...values: unknown[]): Promise<void> => {
 		await driver.run(statements[statement], ...values);
 	};
 
@@ -171,7 +177,7 @@ export const sqliteStore = (driver: SqliteDriver, tables: Tables | undefined): K
 		consume: async (id, userId) => firstKey(await all("consume", id, id, userId ?? null)),
 
 		async consumeAndRevoke(id, userId, prefixes, now) {
-			const sql = statements.consumeAndRevoke(prefixes.length);
+			const sql = toConsumeAndRevoke(names, prefixes.length);
 			const rows = await driver.all(sql, id, id, userId ?? null, now, ...prefixes);
 			return firstKey((rows as KeyRow[]).filter((row) => row.id === id));
 		},
