@@ -14,7 +14,7 @@ export default defineConfig(
 	]),
 	js.configs.recommended,
 	{
-		files: ["**/*.ts"],
+		files: ["**/*.{ts,tsx}"],
 		extends: [tseslint.configs.recommendedTypeChecked],
 		languageOptions: { parserOptions: { projectService: true } },
 		rules: {
@@ -29,7 +29,10 @@ export default defineConfig(
 		// Linted without types, because their packages may not be installed.
 		files: ["examples/{sveltekit,nextjs}/**/*.{ts,tsx}"],
 		extends: [tseslint.configs.recommended, tseslint.configs.disableTypeChecked],
+	},
+	{
 		// Lucia reads the app's types from a global namespace.
+		files: ["examples/**/*.{ts,tsx}"],
 		rules: { "@typescript-eslint/no-namespace": ["error", { allowDeclarations: true }] },
 	},
 	{

@@ -1,0 +1,109 @@
+import { idToken, LuciaTokenError } from "@lucia-auth/tokens";
+import { hash, verify } from "@node-rs/argon2";
+import type { Request, Response } from "express";
+import lucia, { LuciaError } from "lucia-auth";
+import { express } from "lucia-auth/middleware";
+import { baseUrl, secure } from "./config.js";
+import { type Account, database } from "./database.js";
+
+export const auth = lucia({
+	adapter: database.adapter,
+	env: secure ? "PROD" : "DEV",
+	middleware: express(),
+	origin: [baseUrl],
+	hash: {
+		generate: (password) => hash(password),
+		validate: (password, of) => verify(of, password),
+	},
+	transformDatabaseUser: ({ id, email }) => ({ userId: id, email }),
+});
+
+declare global {
+	/** Lucia 1 takes your app's types from this namespace: without it, `user.email` has no type. */
+	namespace Lucia {
+		type Auth = typeof auth;
+		type UserAttributes = { email: string };
+	}
+}
+
+/** Returns an address the way it is stored, however it was typed; an empty string if it is none. */
+export const toAddress = (typed: string): string => {
+	const address = typed.trim().toLowerCase();
+	return /^[^\s@,;:<>()[\]"\\]{1,64}@[^\s@,;:<>()[\]"\\]{1,189}$/.test(address) ? address : "";
+};
+
+/**
+ * Returns the account of an address, or creates it: to sign in is also to sign up. Only who reads the mail
+ * gets in, so an account that nobody has verified has no password and no session.
+ */
+export const findOrCreateAccount = async (email: string): Promise<Account> => {
+	const found = await database.findAccount(email);
+	if (found) return found;
+	// With a primary key, Lucia would leave a user without a key behind when the key is taken.
+	const user = { primaryKey: null, attributes: { email } };
+	const result: unknown = await auth.createUser(user).catch((error: unknown) => error);
+	const created = await database.findAccount(email); // by this request, or by another one
+	if (!created) throw result;
+	return created;
+};
+
+/** The tokens that let a user in. The use of one revokes the user's others. */
+export const accountTokens = ["magic-link", "sign-in-code", "password-link"];
+
+/** Revokes all that was mailed to a user. `idToken()` deletes codes, too. */
+export const revokeMailed = (userId: string): Promise<unknown> =>
+	Promise.all(
+		[...accountTokens, "new-address"].map((name) =>
+			idToken(database.tokens, name).invalidateAllUserTokens(userId),
+		),
+	);
+
+/** The user and the session of a browser. This reads: it neither renews the session nor sets a cookie. */
+export const currentSession = async (request: Request, response: Response) => {
+	const { storedSessionId } = auth.handleRequest(request, response);
+	return auth.getSessionUser(storedSessionId ?? "").catch((error: unknown) => {
+		if (error instanceof LuciaError) return undefined;
+		throw error;
+	});
+};
+
+/** The user and the session of a browser that is signed in. Any other browser goes to the sign-in page. */
+export const requireSession = async (request: Request, response: Response) => {
+	const session = await currentSession(request, response);
+	if (!session) {
+		response.redirect(303, `/sign-in?next=${encodeURIComponent(request.originalUrl)}`);
+	}
+	return session;
+};
+
+/** The address of the user whose link has expired. */
+export const ownerOf = async (error: unknown): Promise<string | undefined> =>
+	error instanceof LuciaTokenError && error.userId !== undefined
+		? (await auth.getUser(error.userId)).email
+		: undefined;
+
+/**
+ * Signs a user in. The new session replaces the one that the browser had before, even another user's.
+ *
+ * @param hash the hash of the password that was verified, if one was. The session starts only if the
+ * account still has it
+ * @returns whether the session started
+ */
+export const startSession = async (
+	request: Request,
+	response: Response,
+	userId: string,
+	hash?: string,
+): Promise<boolean> => {
+	const authRequest = auth.handleRequest(request, response);
+	const former = authRequest.storedSessionId;
+	const session = await auth.createSession(userId);
+	// Afterwards: a change of the password ends the sessions that it finds.
+	if (hash !== undefined && !(await database.isHash(userId, hash))) {
+		await auth.invalidateSession(session.sessionId);
+		return false;
+	}
+	if (former) await auth.invalidateSession(former);
+	authRequest.setSession(session);
+	return true;
+};

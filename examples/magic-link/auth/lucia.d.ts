@@ -1,4 +1,0 @@
-declare namespace Lucia {
-	type Auth = import("./auth.js").AppAuth["auth"];
-	type UserAttributes = { email: string };
-}
