@@ -1,5 +1,6 @@
 import { parseCookie } from "cookie";
 import type { CookieOptions, Request, Response } from "express";
+import { toAddress } from "./auth.js";
 import { baseUrl, secure } from "./config.js";
 
 /** What a browser asked for. It keeps this itself, in a cookie, so that every page knows the address. */
@@ -26,31 +27,39 @@ const NAME = secure ? "__Host-asked" : "asked";
 // Lax, so that the browser also sends it when a user opens a link in their webmail.
 const ATTRIBUTES: CookieOptions = { httpOnly: true, sameSite: "lax", secure, path: "/" };
 
-/** Returns the URL of a page of the app's own: the one of `path`, or the home page. */
-export const ownUrl = (path: unknown): string => {
-	const url = new URL("/", baseUrl);
-	if (typeof path !== "string" || !path.startsWith("/")) return url.href;
-	const target = URL.canParse(path, baseUrl) ? new URL(path, baseUrl) : url;
-	// `//evil.example` is a URL of another origin. A whole URL can't be mistaken for one.
-	return target.origin === baseUrl ? target.href : url.href;
+/** Returns the URL of one of the app's own pages: that of `path`, or the home page. */
+export const ownUrl = (path = ""): string => {
+	const isPath = path.startsWith("/") && URL.canParse(path, baseUrl);
+	const url = new URL(isPath ? path : "/", baseUrl);
+	// `//evil.example` is another origin. The whole URL is returned, because a path could be read as one.
+	return url.origin === baseUrl ? url.href : `${baseUrl}/`;
 };
 
 /** What this browser asked for, if it did so within the last hour. */
 export const readAsked = (request: Request): Asked | undefined => {
 	try {
 		const cookie = parseCookie(request.headers.cookie ?? "")[NAME] ?? "";
-		const [action, email, next, nonce, wrong, at] = JSON.parse(cookie) as unknown[];
-		const isOwn = typeof action === "string" && /^\/[a-z-/]*$/.test(action);
-		if (!isOwn || typeof email !== "string" || typeof nonce !== "string") return undefined;
-		return { action, email, next: String(next), nonce, wrong: Number(wrong), at: Number(at) };
+		const [action, email, next, nonce, wrong, at] = (JSON.parse(cookie) as unknown[]).map(String);
+		if (!action || !/^(\/[a-z-]+)+$/.test(action) || !nonce || !/^[\w-]{36}$/.test(nonce)) return;
+		const address = toAddress(email ?? "");
+		if (!address) return;
+		return {
+			action,
+			email: address,
+			next: next ?? "",
+			nonce,
+			wrong: Number(wrong),
+			at: Number(at),
+		};
 	} catch {
-		return undefined;
+		return; // not what this app wrote
 	}
 };
 
 export const writeAsked = (response: Response, asked: Asked): void => {
 	const { action, email, next, nonce, wrong, at } = asked;
-	const value = JSON.stringify([action, email, next, nonce, wrong, at]);
+	const path = next.length > 500 ? "" : next; // browsers drop a cookie that is too long
+	const value = JSON.stringify([action, email, path, nonce, wrong, at]);
 	response.cookie(NAME, value, { ...ATTRIBUTES, maxAge: 1000 * 60 * 60 });
 };
 
