@@ -6,6 +6,7 @@ export default defineConfig({
 		"better-sqlite3": "src/stores/better-sqlite3.ts",
 		d1: "src/stores/d1.ts",
 		libsql: "src/stores/libsql.ts",
+		memory: "src/stores/memory.ts",
 		mysql2: "src/stores/mysql2.ts",
 		pg: "src/stores/pg.ts",
 		testing: "src/testing.ts",

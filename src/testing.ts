@@ -10,7 +10,8 @@ export type { KeyStoreCase, KeyStoreHarness, KeyStoreRow } from "./testing/harne
  *
  * They create users and keys with random ids and touch nothing else, so they can share a database. Run
  * them one after the other. Turn foreign keys on, as in production. Where your store leaves an optional
- * operation out, its cases test what handlers do in its place.
+ * operation out, its cases test what handlers do in its place. Where your database holds no login keys, such
+ * as a table of tokens alone, pass `hasLoginKeys: false`.
  *
  * @example
  * for (const { name, run } of keyStoreCases) {

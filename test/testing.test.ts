@@ -25,14 +25,47 @@ const open = (toStore: (db: Sqlite) => KeyStore): KeyStoreHarness => {
 const native = ({ db }: Sqlite): KeyStore => betterSqlite3(db);
 
 // The names of the cases that a store fails.
-const failures = async (change: Change): Promise<string[]> => {
+const failuresOf = async (
+	opened: () => KeyStoreHarness,
+	cases = keyStoreCases,
+): Promise<string[]> => {
 	const names: string[] = [];
-	for (const { name, run } of keyStoreCases) {
-		await run(open((db) => ({ ...native(db), ...change(native(db)) }))).catch(() =>
-			names.push(name),
-		);
-	}
+	for (const { name, run } of cases) await run(opened()).catch(() => names.push(name));
 	return names;
+};
+
+const failures = (change: Change): Promise<string[]> =>
+	failuresOf(() => open((db) => ({ ...native(db), ...change(native(db)) })));
+
+/** A table of tokens alone, which has no column for what tells a login key. */
+const openTokensAlone = (change: Change = () => ({})): KeyStoreHarness => {
+	let sql: Sqlite["db"] | undefined;
+	const harness = open(({ db }) => {
+		sql = db;
+		db.exec(`CREATE TABLE user_token (
+			id TEXT NOT NULL PRIMARY KEY,
+			user_id TEXT NOT NULL REFERENCES auth_user (id),
+			expires BIGINT NOT NULL
+		)`);
+		const store = betterSqlite3(db, { tables: { user: "auth_user", key: "user_token" } });
+		return { ...store, ...change(store) };
+	});
+	return {
+		...harness,
+		hasLoginKeys: false,
+		insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
+			if (primary_key || hashed_password !== null) throw new Error("the table has no such column");
+			sql?.prepare("INSERT INTO user_token VALUES (?, ?, ?)").run(id, user_id, expires);
+		},
+		getRows: async (userId) => {
+			const rows = sql?.prepare("SELECT * FROM user_token WHERE user_id = ?").all(userId);
+			const rest = { primary_key: false, hashed_password: null };
+			return (rows as { id: string; user_id: string; expires: number }[]).map((row) => ({
+				...row,
+				...rest,
+			}));
+		},
+	};
 };
 
 describe("the exported cases pass", () => {
@@ -53,9 +86,42 @@ describe("the exported cases pass", () => {
 		),
 	);
 
+	test.each(keyStoreCases)("store on a table of tokens alone: $name", ({ run }) =>
+		run(openTokensAlone()),
+	);
+
 	test.each(casesOf("default"))("default store: $name", ({ run }) =>
 		run(open(({ auth }) => toKeyStore(auth))),
 	);
+});
+
+const ON_LOGIN_KEYS = keyStoreCases.filter(({ name }) =>
+	name.endsWith("a key that is persistent, is primary, or has a password"),
+);
+
+describe("without login keys, the cases on them", () => {
+	test("are the only ones that need the flag", async () => {
+		expect(ON_LOGIN_KEYS).toHaveLength(3);
+		const unmarked = () => ({ ...openTokensAlone(), hasLoginKeys: true });
+		expect(await failuresOf(unmarked)).toEqual(ON_LOGIN_KEYS.map(({ name }) => name));
+	});
+
+	test.each<[string, Change]>([
+		[
+			"a list for a user without keys",
+			(store) => ({
+				getAllByUser: async (...args) => {
+					const keys = await store.getAllByUser(...args);
+					if (keys.length === 0) throw new LuciaTokenError("INVALID_USER_ID");
+					return keys;
+				},
+			}),
+		],
+		["the attempts of a wrong code", () => ({ takeAttempts: async () => [] })],
+		["the use of a right code", () => ({ consumeAndDelete: async () => null })],
+	])("still test %s", async (_what, change) => {
+		expect(await failuresOf(() => openTokensAlone(change), ON_LOGIN_KEYS)).toHaveLength(1);
+	});
 });
 
 const GUESSES: readonly (readonly [string, (guess: Guess) => Partial<Guess>])[] = [

@@ -4,12 +4,12 @@ import { takeOneByOne } from "../limits/attempts.js";
 import {
 	createKeys,
 	createKeysOf,
+	createLogins,
 	EARLIER,
 	equal,
 	getKeyRows,
 	type KeyStoreCase,
 	type KeyStoreHarness,
-	type KeyStoreRow,
 	LATER,
 	lookalikes,
 	NOW,
@@ -41,16 +41,6 @@ const createCodes = async (harness: KeyStoreHarness, count: number, userId = uni
 	const prefix = `${unique()}:${userId}.`;
 	const ids = Array.from({ length: count }, (_, n) => [`${prefix}c${n}`, NOW + n] as const);
 	return { prefix, ...(await createKeysOf(userId, harness, ...ids)) };
-};
-
-// Keys that look like codes, but are none.
-const toLogins = (code: StoredKey): KeyStoreRow[] => {
-	const row = toRow(code);
-	return [
-		{ ...row, id: `${code.id}persistent`, expires: null },
-		{ ...row, id: `${code.id}primary`, primary_key: true },
-		{ ...row, id: `${code.id}password`, hashed_password: "s2:a" },
-	];
 };
 
 // consumeAndDelete is optional. Without it, its cases test consume and delete.
@@ -146,10 +136,10 @@ const attemptCases: readonly KeyStoreCase[] = [
 		name: "takes nothing of a key that is persistent, is primary, or has a password",
 		async run(harness) {
 			const { prefix, userId, keys } = await createCodes(harness, 1);
-			const rows = toLogins(keys[0] as StoredKey);
-			for (const row of rows) await harness.insertRow(row);
-			const taken = [1, 2, 3, 4].map((number) => attempt(keys[0], number));
-			for (const [index, id] of [...rows.map(({ id }) => id), `${prefix}wrong`].entries()) {
+			const rows = await createLogins(harness, keys[0] as StoredKey);
+			const guesses = [...rows.map(({ id }) => id), `${prefix}wrong`];
+			const taken = guesses.map((_, index) => attempt(keys[0], index + 1));
+			for (const [index, id] of guesses.entries()) {
 				equal(await take(harness.store, userId, prefix, id), taken.slice(index, index + 1));
 			}
 			equal(await harness.getRows(userId), [...rows, ...[...keys, ...taken].map(toRow)]);
@@ -261,8 +251,7 @@ const useCases: readonly KeyStoreCase[] = [
 		async run(harness) {
 			const { userId, keys } = await createCodes(harness, 1);
 			const [code] = keys as [StoredKey];
-			const rows = toLogins(code);
-			for (const row of rows) await harness.insertRow(row);
+			const rows = await createLogins(harness, code);
 			for (const { id } of rows) {
 				equal(await consumeAndDelete(harness.store, { ...code, id }, `${id}none`), null);
 			}

@@ -13,6 +13,14 @@ export interface KeyStoreRow {
 /** A store under test, and functions that reach its database without it. */
 export interface KeyStoreHarness {
 	readonly store: KeyStore;
+	/**
+	 * Whether the database can hold login keys beside the tokens: rows that are primary, have a password, or
+	 * have no expiry. With `false`, `insertRow` gets no such row, and the cases on them run without. A table of
+	 * tokens alone cannot hold them, nor can Redis.
+	 *
+	 * @default true
+	 */
+	readonly hasLoginKeys?: boolean;
 	readonly createUser: (id: string) => Promise<void>;
 	readonly insertRow: (row: KeyStoreRow) => Promise<void>;
 	/** @returns the user's rows, in any order */
@@ -45,6 +53,26 @@ export const toRow = ({ id, userId, expires }: StoredKey): KeyStoreRow => ({
 	hashed_password: null,
 	expires,
 });
+
+/**
+ * Stores a key's login keys: rows that a store must leave alone. None where the database cannot hold any.
+ *
+ * @returns the rows; their ids begin with the key's
+ */
+export const createLogins = async (
+	{ hasLoginKeys = true, insertRow }: KeyStoreHarness,
+	key: StoredKey,
+): Promise<KeyStoreRow[]> => {
+	const row = toRow(key);
+	const logins = [
+		{ ...row, id: `${key.id}persistent`, expires: null },
+		{ ...row, id: `${key.id}primary`, primary_key: true },
+		{ ...row, id: `${key.id}login`, primary_key: true, expires: null },
+		{ ...row, id: `${key.id}password`, hashed_password: "s2:a" },
+	].filter(() => hasLoginKeys);
+	for (const login of logins) await insertRow(login);
+	return logins;
+};
 
 /** Spellings that collations may take for the same: another case, a trailing space, an accent. */
 export const lookalikes = (id: string): string[] => [

@@ -1,6 +1,7 @@
 import type { SweptBatch } from "../key-store.js";
 import {
 	createKeys,
+	createLogins,
 	EARLIER,
 	equal,
 	type KeyStoreCase,
@@ -126,17 +127,10 @@ export const userCases: readonly KeyStoreCase[] = [
 	{
 		name: "never returns or deletes a key that is persistent, is primary, or has a password",
 		async run(harness) {
-			const { store, insertRow, getRows } = harness;
+			const { store, getRows } = harness;
 			const prefix = `${unique()}:`;
 			const { userId } = await createKeys(harness);
-			const row = toRow({ id: "", userId, expires: 1 });
-			const rows = [
-				{ ...row, id: `${prefix}persistent`, expires: null },
-				{ ...row, id: `${prefix}primary`, primary_key: true },
-				{ ...row, id: `${prefix}login`, primary_key: true, expires: null },
-				{ ...row, id: `${prefix}password`, hashed_password: "s2:a" },
-			];
-			for (const one of rows) await insertRow(one);
+			const rows = await createLogins(harness, { id: prefix, userId, expires: 1 });
 			for (const { id } of rows) {
 				equal(await store.get(id), null);
 				equal(await store.consume(id), null);
@@ -146,6 +140,7 @@ export const userCases: readonly KeyStoreCase[] = [
 				const key = { id, userId, expires: LATER };
 				await rejects(store.insert(key), "DUPLICATE_TOKEN", id);
 			}
+			// Without login keys, this is a user who has no key at all.
 			equal(await store.getAllByUser(userId, prefix), []);
 			await store.deleteAllByUser(userId, prefix);
 			await store.deleteExpiredByUser(userId, prefix, NOW);

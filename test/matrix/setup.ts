@@ -1,6 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { findMariadb } from "../support/mariadb.js";
 import { findPostgres } from "../support/postgres.js";
+import { findRedis } from "../support/redis.js";
 import { isInstalled } from "./heavy.js";
 
 declare module "vitest" {
@@ -9,6 +10,8 @@ declare module "vitest" {
 		postgres: string;
 		/** Where MySQL or MariaDB is; empty where there is none. */
 		mysql: string;
+		/** The URL of Redis; empty if there is none. */
+		redis: string;
 	}
 }
 
@@ -16,13 +19,19 @@ const HEAVY = "npm ci --prefix test/matrix";
 
 /** Finds or starts the servers once for all test files. At the end, lists what did not run. */
 export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
-	const [postgres, mariadb] = await Promise.all([findPostgres(), findMariadb()]);
+	const [postgres, mariadb, redis] = await Promise.all([
+		findPostgres(),
+		findMariadb(),
+		findRedis(),
+	]);
 	provide("postgres", postgres?.url ?? "");
 	provide("mysql", mariadb?.url ?? "");
+	provide("redis", redis?.url ?? "");
 
 	const missing: string[] = [];
 	if (!postgres) missing.push("PostgreSQL: set POSTGRES_URL or install postgresql");
 	if (!mariadb) missing.push("MySQL or MariaDB: set MYSQL_URL or install mariadb-server");
+	if (!redis) missing.push("Redis: set REDIS_URL or install redis-server");
 	for (const name of [
 		"better-sqlite3",
 		"miniflare",
@@ -41,7 +50,7 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
 	}
 	const report = missing.map((line) => `\n  ${line}`).join("");
 	const stop = async (): Promise<void> => {
-		await Promise.all([postgres?.stop(), mariadb?.stop()]);
+		await Promise.all([postgres?.stop(), mariadb?.stop(), redis?.stop()]);
 	};
 	if (missing.length > 0 && process.env["CI"]) {
 		await stop();

@@ -1,0 +1,140 @@
+import { createClient } from "redis";
+import type { KeyStore } from "../../src/index.js";
+import type { KeyStoreHarness } from "../../src/testing.js";
+import {
+	findProgram,
+	freePort,
+	type OwnServer,
+	type Server,
+	start,
+	startOwn,
+	temporaryFolder,
+} from "./server.js";
+
+const connect = async (url: string) => {
+	const client = createClient({ url, socket: { connectTimeout: 3000, reconnectStrategy: false } });
+	// Without a listener, a connection that is cut ends the process. Its call fails as well.
+	client.on("error", () => {});
+	await client.connect();
+	return client;
+};
+
+/** A client of the package `redis`. */
+export type RedisConnection = Awaited<ReturnType<typeof connect>>;
+
+const answers = async (url: string): Promise<void> => {
+	const client = await connect(url);
+	try {
+		await client.ping();
+	} finally {
+		client.destroy();
+	}
+};
+
+/** Starts a Redis from this machine's program, as docs/production.md wants it. */
+export const startRedis = async (): Promise<OwnServer> => {
+	const folder = temporaryFolder("redis");
+	const port = await freePort();
+	const url = `redis://127.0.0.1:${port}`;
+	const options = Object.entries({
+		port,
+		bind: "127.0.0.1",
+		dir: folder.path,
+		appendonly: "yes",
+		appendfsync: "always",
+		save: "",
+	}).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+	const up = () =>
+		start(findProgram("redis-server") ?? "", options, {}, "SIGTERM", () => answers(url));
+	return startOwn(url, folder, async () => {}, up);
+};
+
+/**
+ * Returns the server at `REDIS_URL` if it is set, else the server on the default port, else a new one from this
+ * machine's binary.
+ *
+ * @returns the server; `undefined` if there is none
+ * @throws Error the server that `REDIS_URL` names does not answer
+ */
+export const findRedis = async (): Promise<Server | undefined> => {
+	const stop = async (): Promise<void> => {};
+	const given = process.env["REDIS_URL"];
+	if (given) {
+		await answers(given);
+		return { url: given, stop };
+	}
+	const local = "redis://127.0.0.1:6379";
+	try {
+		await answers(local);
+		return { url: local, stop };
+	} catch {}
+	return findProgram("redis-server") ? startRedis() : undefined;
+};
+
+/** The options of the worked store that the tests use. */
+export interface RedisOptions {
+	readonly isUser: (id: string) => boolean;
+}
+
+/**
+ * The worked store on a Redis, with the users and the rows of a test.
+ *
+ * @param toStore makes the store
+ */
+export const openRedis = async (
+	url: string,
+	toStore: (client: RedisConnection, options: RedisOptions) => KeyStore,
+) => {
+	const clients = [await connect(url)];
+	const [client] = clients as [RedisConnection];
+	const users = new Set<string>();
+	const options: RedisOptions = { isUser: (id) => users.has(id) };
+	const keyName = (id: string) => `{lucia_tokens}:key:${id}`;
+	const userName = (id: string) => `{lucia_tokens}:user:${id}`;
+	const harness: KeyStoreHarness = {
+		store: toStore(client, options),
+		hasLoginKeys: false,
+		createUser: async (id) => {
+			users.add(id);
+		},
+		insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
+			if (primary_key || hashed_password !== null) throw new Error("Redis holds no login keys");
+			await client.set(keyName(id), `${expires} ${user_id}`);
+			await client.zAdd(userName(user_id), { score: Number(expires), value: id });
+		},
+		getRows: async (userId) => {
+			const rows = [];
+			for (const id of await client.zRange(userName(userId), 0, -1)) {
+				const [expires, ...owner] = ((await client.get(keyName(id))) ?? "").split(" ");
+				rows.push({
+					id,
+					user_id: owner.join(" "),
+					primary_key: false,
+					hashed_password: null,
+					expires: Number(expires),
+				});
+			}
+			return rows;
+		},
+	};
+	return {
+		...harness,
+		client,
+		keyName,
+		userName,
+		/** The store on a connection of its own, as another process has it. */
+		connect: async (): Promise<KeyStore> => {
+			const other = await connect(url);
+			clients.push(other);
+			return toStore(other, options);
+		},
+		/** Deletes the rows of the test's users. */
+		close: async (): Promise<void> => {
+			for (const user of users) {
+				const ids = await client.zRange(userName(user), 0, -1);
+				await client.del([userName(user), ...ids.map(keyName)]);
+			}
+			for (const one of clients) one.destroy();
+		},
+	};
+};
