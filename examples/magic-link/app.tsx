@@ -59,7 +59,8 @@ const onError: ErrorRequestHandler = (error: unknown, _request, response, next) 
 	if (status < 500) {
 		return sendPage(response, "This request can't be read", <p>Check it for typos.</p>, status);
 	}
-	console.error(error);
+	// Not the whole error: a database's details may quote values.
+	console.error(error instanceof Error ? error.stack : "An error without a stack");
 	sendPage(response, "Something went wrong", <p>Please try again later.</p>, 500);
 };
 

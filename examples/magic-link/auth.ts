@@ -6,6 +6,10 @@ import { express } from "lucia-auth/middleware";
 import { baseUrl, secure } from "./config.js";
 import { type Account, database } from "./database.js";
 
+/** Whether this is the password of a hash. A hash of another kind, such as Lucia's own, is not. */
+export const isPassword = (stored: string, typed: string): Promise<boolean> =>
+	verify(stored, typed).catch(() => false);
+
 export const auth = lucia({
 	adapter: database.adapter,
 	env: secure ? "PROD" : "DEV",
@@ -13,7 +17,7 @@ export const auth = lucia({
 	origin: [baseUrl],
 	hash: {
 		generate: (password) => hash(password),
-		validate: (password, of) => verify(of, password),
+		validate: (password, stored) => isPassword(stored, password),
 	},
 	transformDatabaseUser: ({ id, email }) => ({ userId: id, email }),
 });
@@ -29,7 +33,7 @@ declare global {
 /** Returns an address the way it is stored, however it was typed; an empty string if it is none. */
 export const toAddress = (typed: string): string => {
 	const address = typed.trim().toLowerCase();
-	return /^[^\s@,;:<>()[\]"\\]{1,64}@[^\s@,;:<>()[\]"\\]{1,189}$/.test(address) ? address : "";
+	return /^[^\s\0@,;:<>()[\]"\\]{1,64}@[^\s\0@,;:<>()[\]"\\]{1,189}$/.test(address) ? address : "";
 };
 
 /**
@@ -58,6 +62,13 @@ export const revokeMailed = (userId: string): Promise<unknown> =>
 		),
 	);
 
+/**
+ * The address to mail a new token to. Read after the token was issued: a change of the address revokes what
+ * was issued before it.
+ */
+export const addressOf = async (userId: string): Promise<string> =>
+	(await auth.getUser(userId)).email;
+
 /** The user and the session of a browser. This reads: it neither renews the session nor sets a cookie. */
 export const currentSession = async (request: Request, response: Response) => {
 	const { storedSessionId } = auth.handleRequest(request, response);
@@ -79,7 +90,7 @@ export const requireSession = async (request: Request, response: Response) => {
 /** The address of the user whose link has expired. */
 export const ownerOf = async (error: unknown): Promise<string | undefined> =>
 	error instanceof LuciaTokenError && error.userId !== undefined
-		? (await auth.getUser(error.userId)).email
+		? addressOf(error.userId)
 		: undefined;
 
 /**

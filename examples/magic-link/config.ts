@@ -9,11 +9,11 @@ const refuse = (message: string): never => {
 /** An empty variable counts as unset. */
 const read = (name: string): string | undefined => process.env[name] || undefined;
 
-const readNumber = (name: string, fallback: number, max: number): number => {
+const readNumber = (name: string, fallback: number, max: number, min = 1): number => {
 	const value = Number(read(name) ?? fallback);
-	return Number.isInteger(value) && value > 0 && value <= max
+	return Number.isInteger(value) && value >= min && value <= max
 		? value
-		: refuse(`Set ${name} to a whole number from 1 to ${max}, such as ${fallback}`);
+		: refuse(`Set ${name} to a whole number from ${min} to ${max}, such as ${fallback}`);
 };
 
 export const port = readNumber("PORT", 3000, 65_535);
@@ -46,7 +46,7 @@ export const databaseUrl = read("DATABASE_URL") ?? "app.db";
 export const smtpUrl =
 	read("SMTP_URL") ??
 	(secure ? refuse("Set SMTP_URL, such as smtps://user:password@mail.example.com") : undefined);
-if (smtpUrl !== undefined && !/^smtps?:\/\/[^/]/.test(smtpUrl)) {
+if (smtpUrl && !(/^smtps?:\/\/[^/]/.test(smtpUrl) && URL.canParse(smtpUrl))) {
 	refuse("Set SMTP_URL to a URL such as smtps://user:password@mail.example.com");
 }
 
@@ -64,4 +64,4 @@ if (secret.length < 32) refuse("Set SECRET to 32 random characters or more");
 export const clientLimit = readNumber("CLIENT_LIMIT", 30, 1_000_000);
 
 /** How many proxies there are between clients and the app. Otherwise, all clients share one limit. */
-export const trustedProxies = Number(read("TRUSTED_PROXIES") ?? 0);
+export const trustedProxies = readNumber("TRUSTED_PROXIES", 0, 100, 0);

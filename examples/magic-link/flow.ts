@@ -39,6 +39,6 @@ export const query = (request: Request, name: string): string => {
 
 /** Some mail clients add the punctuation after a link to it. Tokens are letters and digits. */
 export const trimToken: RequestParamHandler = ({ params }, _response, next, token: string) => {
-	params["token"] = token.replace(/[^a-z0-9]+$/i, ""); // such as `>` or `.`
+	params["token"] = token.replace(/[^a-z0-9].*/is, ""); // such as `>` or `.`
 	next();
 };

@@ -66,6 +66,7 @@ export const EmailForm = ({ action, button, email, error, next, fields, children
 			maxLength={254}
 			required
 			value={email}
+			autoFocus={Boolean(error)}
 			aria-invalid={error ? "true" : undefined}
 			aria-describedby={error ? "error" : undefined}
 		/>
@@ -79,6 +80,34 @@ export const EmailForm = ({ action, button, email, error, next, fields, children
 		<button>{button}</button>
 		{children}
 	</form>
+);
+
+interface PasswordFieldProps {
+	readonly name: "password" | "current";
+	readonly label: string;
+	readonly error?: string | undefined;
+}
+
+export const PasswordField = ({ name, label, error }: PasswordFieldProps) => (
+	<>
+		<label for={name}>{label}</label>
+		<input
+			id={name}
+			name={name}
+			type="password"
+			autocomplete={name === "current" ? "current-password" : "new-password"}
+			maxLength={256}
+			required
+			autoFocus={Boolean(error)}
+			aria-invalid={error ? "true" : undefined}
+			aria-describedby={error ? `${name}-error` : undefined}
+		/>
+		{error && (
+			<p class="error" id={`${name}-error`} role="alert">
+				{error}
+			</p>
+		)}
+	</>
 );
 
 /** Asks to send the mail again, to the same address. */

@@ -1,15 +1,14 @@
 /** @jsxImportSource preact */
 import { idToken, LuciaTokenError } from "@lucia-auth/tokens";
-import { verify } from "@node-rs/argon2";
 import { type Response, Router } from "express";
 import { type Flow, field, query, trimToken } from "../flow.js";
 import { MIN_INTERVAL } from "../asked.js";
-import { requireSession, revokeMailed, toAddress } from "../auth.js";
+import { isPassword, requireSession, revokeMailed, toAddress } from "../auth.js";
 import { baseUrl } from "../config.js";
 import { database } from "../database.js";
 import { perAddress, perClient } from "../limits.js";
 import { afterResponse, notSent, sendMail } from "../mail.js";
-import { EmailForm, sendDeadLink, sendPage } from "../pages.js";
+import { EmailForm, PasswordField, sendDeadLink, sendPage } from "../pages.js";
 
 const newAddress = idToken(database.tokens, "new-address", {
 	expiresIn: 60 * 10, // ten minutes: the most for a secret sent by email (ASVS 5.0 6.5.5)
@@ -26,30 +25,32 @@ export const changeAddress: Flow = {
 	tokens: [newAddress],
 };
 
-const sendForm = async (response: Response, userId: string, email: string, error?: string) => {
+const sendForm = async (
+	response: Response,
+	userId: string,
+	email: string,
+	{ error, wrong }: { error?: string; wrong?: string } = {},
+) => {
 	const fields = (await database.findHash(userId)) && (
-		<>
-			<label for="current">Current password</label>
-			<input id="current" name="current" type="password" autocomplete="current-password" required />
-		</>
+		<PasswordField name="current" label="Current password" error={wrong} />
 	);
 	const form = (
 		<EmailForm {...{ action: "/address", button: "Send a link", email, error, fields }} />
 	);
-	sendPage(response, "Change your email address", form, error ? 422 : 200);
+	sendPage(response, "Change your email address", form, (error ?? wrong) ? 422 : 200);
 };
 
 routes.get("/address", async (request, response) => {
 	const session = await requireSession(request, response);
 	if (!session) return;
-	const sent = query(request, "sent");
+	const sent = toAddress(query(request, "sent"));
 	if (!sent) return sendForm(response, session.user.userId, "");
 	const page = (
 		<p>
 			A link is on its way to <strong>{sent}</strong>. You keep your address until you use it.
 		</p>
 	);
-	sendPage(response, "Check your mail", page);
+	sendPage(response, "Confirm your new address", page);
 });
 
 routes.post("/address", perClient(), async (request, response) => {
@@ -58,11 +59,11 @@ routes.post("/address", perClient(), async (request, response) => {
 	const { userId, email: former } = session.user;
 	const typed = field(request, "email");
 	const email = toAddress(typed);
-	if (!email) return sendForm(response, userId, typed, "That is not an email address.");
+	if (!email) return sendForm(response, userId, typed, { error: "That is not an email address." });
 	await perAddress(former);
 	const stored = await database.findHash(userId);
-	if (stored && !(await verify(stored, field(request, "current")))) {
-		return sendForm(response, userId, typed, "This is not your current password.");
+	if (stored && !(await isPassword(stored, field(request, "current")))) {
+		return sendForm(response, userId, typed, { wrong: "This is not your current password." });
 	}
 	try {
 		// Bound to the address: the link proves this one, and no other.
@@ -102,9 +103,9 @@ routes.get("/address/:token", async (request, response) => {
 				<button>Change my address</button>
 			</form>
 		);
-		sendPage(response, "One more step", page);
+		sendPage(response, "Change your address?", page);
 	} catch (error) {
-		await sendDeadLink(request, response, "/address", error);
+		await sendDeadLink(request, response, "/address", error, email);
 	}
 });
 
@@ -143,6 +144,6 @@ routes.post("/address/:token", async (request, response) => {
 		);
 		response.redirect(303, "/");
 	} catch (error) {
-		await sendDeadLink(request, response, "/address", error);
+		await sendDeadLink(request, response, "/address", error, email);
 	}
 });

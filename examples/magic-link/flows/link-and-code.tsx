@@ -1,7 +1,7 @@
 import { Router } from "express";
 import { type Flow, field } from "../flow.js";
 import { remember } from "../asked.js";
-import { findOrCreateAccount, toAddress } from "../auth.js";
+import { addressOf, findOrCreateAccount, toAddress } from "../auth.js";
 import { baseUrl } from "../config.js";
 import { perClient } from "../limits.js";
 import { afterResponse, notSent, sendMail } from "../mail.js";
@@ -25,7 +25,7 @@ routes.post(way.action, perClient(), (request, response) => {
 		const { id } = await findOrCreateAccount(email);
 		const code = await signInCode.issue(id, { boundTo: nonce });
 		const link = await signInLink.issue(id).catch(notSent(signInCode, code));
-		await sendMail(email, {
+		await sendMail(await addressOf(id), {
 			subject: "Sign in",
 			paragraphs: [
 				"Open this link and press the button to sign in:",

@@ -5,6 +5,7 @@ import { type Flow, field, trimToken } from "../flow.js";
 import { finish, MIN_INTERVAL, readAsked, remember } from "../asked.js";
 import {
 	accountTokens,
+	addressOf,
 	auth,
 	findOrCreateAccount,
 	ownerOf,
@@ -37,7 +38,7 @@ routes.post(way.action, perClient(), (request, response) => {
 	afterResponse(async () => {
 		const { id } = await findOrCreateAccount(email);
 		const token = await signInLink.issue(id);
-		await sendMail(email, {
+		await sendMail(await addressOf(id), {
 			subject: "Your sign-in link",
 			paragraphs: [
 				"Open this link and press the button to sign in:",

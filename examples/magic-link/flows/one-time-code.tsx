@@ -5,6 +5,7 @@ import { type Flow, field } from "../flow.js";
 import { finish, MIN_INTERVAL, readAsked, remember, writeAsked } from "../asked.js";
 import {
 	accountTokens,
+	addressOf,
 	currentSession,
 	findOrCreateAccount,
 	startSession,
@@ -44,7 +45,7 @@ routes.post(way.action, perClient(), (request, response) => {
 	afterResponse(async () => {
 		const { id } = await findOrCreateAccount(email);
 		const token = await signInCode.issue(id, { boundTo: nonce });
-		await sendMail(email, {
+		await sendMail(await addressOf(id), {
 			subject: "Your sign-in code", // without the code: locked phones show subjects
 			paragraphs: [
 				"Enter this code where you requested it:",

@@ -1,14 +1,16 @@
 /** @jsxImportSource preact */
 import { idToken } from "@lucia-auth/tokens";
-import { hash, verify } from "@node-rs/argon2";
+import { hash } from "@node-rs/argon2";
 import { type Request, type Response, Router } from "express";
 import { type Flow, field, query, trimToken } from "../flow.js";
 import { MIN_INTERVAL, ownUrl, readAsked, remember } from "../asked.js";
 import {
 	accountTokens,
+	addressOf,
 	auth,
 	currentSession,
 	findOrCreateAccount,
+	isPassword,
 	ownerOf,
 	requireSession,
 	revokeMailed,
@@ -19,7 +21,7 @@ import { baseUrl } from "../config.js";
 import { type Account, database } from "../database.js";
 import { perAddress, perClient } from "../limits.js";
 import { afterResponse, notSent, sendMail } from "../mail.js";
-import { EmailForm, sendDeadLink, sendNoAddress, sendPage } from "../pages.js";
+import { EmailForm, PasswordField, sendDeadLink, sendNoAddress, sendPage } from "../pages.js";
 
 const passwordLink = idToken(database.tokens, "password-link", {
 	expiresIn: 60 * 10, // ten minutes: the most for a secret sent by email (ASVS 5.0 6.5.5)
@@ -40,40 +42,13 @@ export const password: Flow = {
 const isGood = (typed: string): boolean => typed.length >= 8 && typed.length <= 256;
 const RULE = "A password has 8 to 256 characters.";
 
-interface FieldProps {
-	readonly name: "password" | "current";
-	readonly label: string;
-	readonly error?: string | undefined;
-}
-
-const PasswordField = ({ name, label, error }: FieldProps) => (
-	<>
-		<label for={name}>{label}</label>
-		<input
-			id={name}
-			name={name}
-			type="password"
-			autocomplete={name === "current" ? "current-password" : "new-password"}
-			maxLength={256}
-			required
-			aria-invalid={error ? "true" : undefined}
-			aria-describedby={error ? `${name}-error` : undefined}
-		/>
-		{error && (
-			<p class="error" id={`${name}-error`} role="alert">
-				{error}
-			</p>
-		)}
-	</>
-);
-
 // What a password is verified with if there is no account, so that it takes as long.
 const nobodysHash = await hash(crypto.randomUUID());
 
 /** @returns the account's hash, if this is its password */
 const verifyPassword = async (account: Account | undefined, typed: string) => {
 	const stored = account && (await database.findHash(account.id));
-	const isRight = await verify(stored ?? nobodysHash, typed);
+	const isRight = await isPassword(stored ?? nobodysHash, typed);
 	return isRight ? stored : undefined;
 };
 
@@ -120,7 +95,7 @@ routes.get(way.action, (request, response) => {
 	const form = (
 		<EmailForm action={way.action} button={way.label} email={readAsked(request)?.email} />
 	);
-	sendPage(response, "Choose a password", form);
+	sendPage(response, way.label, form);
 });
 
 routes.post(way.action, perClient(), (request, response) => {
@@ -131,7 +106,7 @@ routes.post(way.action, perClient(), (request, response) => {
 	afterResponse(async () => {
 		const { id } = await findOrCreateAccount(email);
 		const token = await passwordLink.issue(id);
-		await sendMail(email, {
+		await sendMail(await addressOf(id), {
 			subject: "Choose a password",
 			paragraphs: [
 				"Open this link to choose a password:",
