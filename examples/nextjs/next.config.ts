@@ -1,5 +1,6 @@
 import type { NextConfig } from "next";
 import { fileURLToPath } from "node:url";
+import { origin } from "./lib/origin";
 
 const headers = {
 	// A link's address holds its token, which no referrer may carry. Not `no-referrer`: browsers then
@@ -17,6 +18,8 @@ export default {
 			headers: Object.entries(headers).map(([key, value]) => ({ key, value })),
 		},
 	],
+	// Server actions are for this origin, even if a reverse proxy passes on another Host.
+	experimental: { serverActions: { allowedOrigins: [new URL(origin).host] } },
 	// Keeps links out of the log.
 	logging: { incomingRequests: { ignore: [/^\/sign-in\/./] } },
 	// The library is linked from there. An app that installs it from npm needs no such line.

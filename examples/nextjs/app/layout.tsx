@@ -1,13 +1,11 @@
-import type { Metadata } from "next";
 import Link from "next/link";
 import type { ReactNode } from "react";
-
-export const metadata: Metadata = { title: "Magic link" };
 
 export default function Layout({ children }: { children: ReactNode }) {
 	return (
 		<html lang="en">
 			<head>
+				<link rel="icon" href="/icon.svg" type="image/svg+xml" />
 				<link rel="stylesheet" href="/style.css" />
 				<script src="/submit-once.js" />
 			</head>

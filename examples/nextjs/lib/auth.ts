@@ -1,13 +1,12 @@
 import { betterSqlite3 } from "@lucia-auth/adapter-sqlite";
-import { idToken } from "@lucia-auth/tokens";
+import { idToken, LuciaTokenError } from "@lucia-auth/tokens";
+import { betterSqlite3 as tokenStore } from "@lucia-auth/tokens/better-sqlite3";
 import Database from "libsql";
 import lucia from "lucia-auth";
 import { nextjs } from "lucia-auth/middleware";
 import { PHASE_PRODUCTION_BUILD } from "next/constants";
 import { cookies } from "next/headers";
-
-/** Where users find the app: links are built from it, never from a request's Host header. */
-export const origin = process.env.ORIGIN ?? "http://localhost:3000";
+import { origin } from "./origin";
 
 // A build imports this file, too, and must not leave a database behind.
 const building = process.env.NEXT_PHASE === PHASE_PRODUCTION_BUILD;
@@ -52,18 +51,30 @@ declare global {
 	}
 }
 
-export const magicLink = idToken(auth, "magic-link", {
+export const magicLink = idToken(tokenStore(db), "magic-link", {
 	expiresIn: 60 * 10, // ten minutes
 	storeToken: "hashed",
 	maxTokensPerUser: 3,
+	// Otherwise, anyone could fill a user's mailbox, and end the user's link with three newer ones.
+	minInterval: 60, // a minute
 });
+
+const shared = globalThis as typeof globalThis & { sweeper?: NodeJS.Timeout };
+
+/** Deletes the expired tokens of users who don't come back: now, and once a day. */
+export const sweepDaily = () => {
+	const sweep = () => magicLink.deleteExpiredTokens().catch(console.error);
+	void sweep();
+	clearInterval(shared.sweeper);
+	shared.sweeper = setInterval(sweep, 1000 * 60 * 60 * 24).unref();
+};
 
 const findUserId = (email: string) =>
 	(db.prepare("SELECT id FROM auth_user WHERE email = ?").get(email) as { id: string } | undefined)
 		?.id;
 
 /**
- * Returns the user of an address, or creates one: signing in is also signing up, so no answer reveals
+ * Returns the user of an address, or creates one: signing in is also signing up, so no response reveals
  * whether an address has an account.
  */
 export const userIdOf = async (email: string): Promise<string> => {
@@ -80,18 +91,29 @@ export const userIdOf = async (email: string): Promise<string> => {
 };
 
 /** Lucia for the current request. */
-export const handleRequest = async (request?: Request) => {
+export const handleRequest = async () => {
 	// Lucia knows the cookies() of Next.js 13, which did not need to be awaited.
 	const store = await cookies();
-	return auth.handleRequest({ cookies: () => store, request });
+	return auth.handleRequest({ cookies: () => store });
 };
 
 /**
- * The address that the browser is signed in with. It only looks: a page can't set the cookie of a
+ * The address that the browser is signed in with. It only reads: a page can't set the cookie of a
  * renewed session, so a session ends two weeks and a day after its start.
  */
 export const signedInAs = async (): Promise<string | undefined> => {
 	const { storedSessionId } = await handleRequest();
 	const signedIn = await auth.getSessionUser(storedSessionId ?? "").catch(() => null);
 	return signedIn?.user.email;
+};
+
+/** Whose link it is, and whether it still works. Mail scanners open every link, so this only reads. */
+export const readLink = async (token: string) => {
+	try {
+		const { userId } = await magicLink.getToken(token);
+		return { works: true, email: (await auth.getUser(userId)).email };
+	} catch (error) {
+		if (!(error instanceof LuciaTokenError)) throw error;
+		return { works: false, email: error.userId && (await auth.getUser(error.userId)).email };
+	}
 };

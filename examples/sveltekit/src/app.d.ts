@@ -3,7 +3,9 @@ declare namespace App {
 		auth: import("lucia-auth").AuthRequest;
 	}
 	interface Error {
-		signedInAs?: string;
+		signedInAs?: string | undefined;
+		email?: string | undefined;
+		next?: string;
 	}
 }
 

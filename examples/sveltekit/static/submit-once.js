@@ -1,7 +1,7 @@
-/* global addEventListener */
+/* global addEventListener, document, location */
 // Sends a form with data-once only once, even before the framework has loaded. Otherwise the second click
 // of a double click would show the page of a used link.
-let sent = new WeakSet();
+const sent = new WeakSet();
 
 addEventListener(
 	"submit",
@@ -16,7 +16,7 @@ addEventListener(
 	{ capture: true },
 );
 
-// The back button may bring a page back as it was left.
-addEventListener("pageshow", () => {
-	sent = new WeakSet();
+// The back button may bring a page back as it was left, with a link that has been used since.
+addEventListener("pageshow", ({ persisted }) => {
+	if (persisted && document.querySelector("[data-once]")) location.reload();
 });

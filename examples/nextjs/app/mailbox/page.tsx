@@ -1,12 +1,13 @@
 import { connection } from "next/server";
 import { mailbox } from "../../lib/mail";
+import { Heading } from "../heading";
 
 export default async function Mailbox() {
 	// Not when the app is built: for each request.
 	await connection();
 	return (
 		<>
-			<h1>Mailbox</h1>
+			<Heading>Mailbox</Heading>
 			{mailbox.length === 0 && <p>No mail yet.</p>}
 			{mailbox.map(({ to, link }) => (
 				<article key={link}>

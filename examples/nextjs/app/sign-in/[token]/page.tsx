@@ -1,36 +1,27 @@
-import { LuciaTokenError } from "@lucia-auth/tokens";
+import { cookies } from "next/headers";
 import Link from "next/link";
-import { auth, magicLink, signedInAs } from "../../../lib/auth";
+import { readLink, signedInAs } from "../../../lib/auth";
+import { ownPath } from "../../../lib/origin";
+import { signIn } from "../../actions";
+import { AskForm } from "../../ask-form";
+import { Heading } from "../../heading";
 
-interface Props {
-	params: Promise<{ token: string }>;
-}
-
-/** The address that a link signs in. Mail scanners open every link, so this only looks. */
-const emailOf = async (token: string): Promise<string | undefined> => {
-	try {
-		const { userId } = await magicLink.getToken(token);
-		return (await auth.getUser(userId)).email;
-	} catch (error) {
-		if (!(error instanceof LuciaTokenError)) throw error;
-		return undefined;
-	}
-};
-
-export default async function LinkPage({ params }: Props) {
-	const { token } = await params;
-	const email = await emailOf(token);
-	// Not notFound(): its page is empty until scripts have run.
-	if (email === undefined) return <DeadLink />;
+export default async function LinkPage(props: PageProps<"/sign-in/[token]">) {
+	const { token } = await props.params;
+	const next = ownPath((await props.searchParams).next);
+	const { works, email } = await readLink(token);
+	// proxy.ts gives this page the status 410.
+	if (!works) return <DeadLink email={email} next={next} />;
 	return (
 		<>
 			{/* Says whose account it opens: somebody else may have sent this link. */}
-			<h1>One more step</h1>
+			<Heading>One more step</Heading>
 			<p>
 				Press the button to sign in as <strong>{email}</strong>.
 			</p>
-			<form method="post" action="/sign-in" data-once>
+			<form action={signIn} data-once>
 				<input type="hidden" name="token" value={token} />
+				<input type="hidden" name="next" value={next} />
 				<button>Sign in</button>
 			</form>
 		</>
@@ -38,27 +29,28 @@ export default async function LinkPage({ params }: Props) {
 }
 
 /** For a link that is unknown, used or expired. */
-async function DeadLink() {
-	// Somebody in another tab may have used it.
-	const email = await signedInAs();
+async function DeadLink({ email, next }: { email?: string; next: string }) {
+	// This browser may have used it: in another tab, or before the user went back.
+	const signedIn = await signedInAs();
+	if (signedIn !== undefined) {
+		return (
+			<>
+				<Heading>You are signed in already</Heading>
+				<p>
+					You are signed in as <strong>{signedIn}</strong>. This link has been used, has expired, or
+					is not valid.
+				</p>
+				<p>
+					<Link href={next}>Go on</Link>
+				</p>
+			</>
+		);
+	}
 	return (
 		<>
-			<h1>This link does not work</h1>
-			<p>It has been used, has expired or is not valid.</p>
-			{email === undefined ? (
-				<p>
-					<Link href="/">Request a new link</Link>
-				</p>
-			) : (
-				<>
-					<p>
-						You are signed in already, as <strong>{email}</strong>.
-					</p>
-					<p>
-						<Link href="/">Go to your page</Link>
-					</p>
-				</>
-			)}
+			<Heading>This link does not work</Heading>
+			<p>It has been used, has expired, or is not valid. Request a new one:</p>
+			<AskForm email={email ?? (await cookies()).get("asked")?.value} next={next} />
 		</>
 	);
 }

@@ -2,12 +2,11 @@ import { building } from "$app/environment";
 import { env } from "$env/dynamic/private";
 import { betterSqlite3 } from "@lucia-auth/adapter-sqlite";
 import { idToken } from "@lucia-auth/tokens";
+import { betterSqlite3 as tokenStore } from "@lucia-auth/tokens/better-sqlite3";
 import Database from "libsql";
 import lucia from "lucia-auth";
 import { sveltekit } from "lucia-auth/middleware";
-
-/** Where users find the app: links are built from it, never from a request's Host header. */
-export const origin = env.ORIGIN ?? "http://localhost:3000";
+import { origin } from "./origin";
 
 // A build imports this file, too, and must not leave a database behind.
 const db = new Database(building ? ":memory:" : (env.DATABASE ?? "app.db"));
@@ -44,18 +43,30 @@ export const auth = lucia({
 	transformDatabaseUser: ({ id, email }) => ({ userId: id, email }),
 });
 
-export const magicLink = idToken(auth, "magic-link", {
+export const magicLink = idToken(tokenStore(db), "magic-link", {
 	expiresIn: 60 * 10, // ten minutes
 	storeToken: "hashed",
 	maxTokensPerUser: 3,
+	// Otherwise, anyone could fill a user's mailbox, and end the user's link with three newer ones.
+	minInterval: 60, // a minute
 });
+
+const shared = globalThis as typeof globalThis & { sweeper?: NodeJS.Timeout };
+
+/** Deletes the expired tokens of users who don't come back: now, and once a day. */
+export const sweepDaily = () => {
+	const sweep = () => magicLink.deleteExpiredTokens().catch(console.error);
+	void sweep();
+	clearInterval(shared.sweeper);
+	shared.sweeper = setInterval(sweep, 1000 * 60 * 60 * 24).unref();
+};
 
 const findUserId = (email: string) =>
 	(db.prepare("SELECT id FROM auth_user WHERE email = ?").get(email) as { id: string } | undefined)
 		?.id;
 
 /**
- * Returns the user of an address, or creates one: signing in is also signing up, so no answer reveals
+ * Returns the user of an address, or creates one: signing in is also signing up, so no response reveals
  * whether an address has an account.
  */
 export const userIdOf = async (email: string): Promise<string> => {
