@@ -76,6 +76,17 @@ export const screenshot = (page: Page, name: string) =>
 
 export const heading = (page: Page): Promise<string> => page.locator("h1").innerText();
 
+/** The label of what has the focus, if that can be seen. */
+export const focused = (page: Page) =>
+	page.evaluate(() => {
+		const element = document.activeElement as HTMLInputElement;
+		if (element === document.body) return undefined;
+		const { outlineStyle, outlineWidth } = getComputedStyle(element);
+		const outline = `${outlineStyle} ${outlineWidth}`;
+		const label = element.labels?.[0]?.innerText ?? element.innerText;
+		return outline === "solid 3px" ? label : `${label}, with the outline ${outline}`;
+	});
+
 /** All POSTs that a page sends from now on. */
 export const posts = (page: Page): Request[] => {
 	const requests: Request[] = [];
