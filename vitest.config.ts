@@ -6,12 +6,15 @@ export default suite("unit", {
 	// Lucia's scrypt and the interleavings are slow on a busy machine.
 	testTimeout: 60_000,
 	hookTimeout: 60_000,
-	typecheck: { enabled: true, include: ["test/types/**/*.test-d.ts"] },
 	coverage: {
 		provider: "v8",
 		include: ["src/**"],
-		// The matrix covers these, on their databases.
-		exclude: ["src/stores/{better-sqlite3,d1,libsql,mysql2,pg,pg-driver,sql,sqlite}.ts"],
+		exclude: [
+			// It has no statement: it only exports those of the others.
+			"src/index.ts",
+			// The matrix covers these, on their databases.
+			"src/stores/{better-sqlite3,d1,libsql,mysql2,pg,pg-driver,sql,sqlite}.ts",
+		],
 		thresholds: { lines: 100, branches: 100, functions: 100, statements: 100 },
 	},
 });

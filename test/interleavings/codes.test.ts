@@ -209,8 +209,7 @@ const SCENARIOS: readonly [name: string, scenario: Scenario][] = [
 ];
 
 test.each(SCENARIOS)("%s", async (_, scenario) => {
-	const { states, ends } = await explore(scenario);
-	console.info(`${states} states, ${ends} ends`);
+	const { ends } = await explore(scenario);
 	expect(ends).toBeGreaterThan(50);
 });
 

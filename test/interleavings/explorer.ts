@@ -213,7 +213,7 @@ const distinct = <Value>(values: readonly Value[], text: (value: Value) => strin
 ];
 
 export interface Exploration {
-	readonly states: number;
+	/** How many different ends there are. */
 	readonly ends: number;
 }
 
@@ -386,7 +386,7 @@ export const explore = async (scenario: Scenario): Promise<Exploration> => {
 			stack.push(...(await next(state)));
 		}
 	}
-	return { states: seen.size, ends };
+	return { ends };
 };
 
 const isWrite = ([name]: Write): boolean => !name.startsWith("get");

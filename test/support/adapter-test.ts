@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { inspect } from "node:util";
 import type { Adapter, KeySchema, SessionSchema } from "lucia-auth";
 
 interface Rows<Schema> {
@@ -36,15 +37,16 @@ export const runAdapterTest = async (
 		throw new Error("@lucia-auth/adapter-test 3.0.1 is missing: run `npm ci`");
 	}
 	const { testAdapter } = (await import(location.href)) as { testAdapter: TestAdapter };
-	const { log, error } = console;
+	const { log, error, dir } = console;
 	const lines: string[] = [];
 	console.log = console.error = (line: string) => lines.push(line);
+	console.dir = (value: unknown) => lines.push(inspect(value, { depth: null }));
 	try {
 		await testAdapter(adapter, rows, false);
 	} catch (cause) {
 		throw new Error(lines.join("\n"), { cause });
 	} finally {
-		Object.assign(console, { log, error });
+		Object.assign(console, { log, error, dir });
 	}
 	return lines.filter((line) => line.includes("[Success]"));
 };

@@ -33,9 +33,9 @@ export const pack = async (): Promise<Packed> => {
 		await readFile(join(root, "package.json"), "utf8"),
 	) as { devDependencies: Record<string, string> };
 	const folder = await mkdtemp(join(tmpdir(), "lucia-auth-tokens-"));
-	const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
-		cwd: root,
-	});
+	// It has been built, and scripts would write into the JSON.
+	const flags = ["--json", "--ignore-scripts", "--pack-destination", folder];
+	const { stdout } = await run("npm", ["pack", ...flags], { cwd: root });
 	const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
 	const tarball = join(folder, filename);
 	return {

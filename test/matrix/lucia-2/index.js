@@ -1,5 +1,6 @@
 // The adapters have names of their own: the tests beside would find these in place of those of Lucia 1.
 export { lucia } from "lucia";
+export { node } from "lucia/middleware";
 export { mysql2 as mysqlAdapter } from "adapter-mysql";
 export { pg as pgAdapter } from "adapter-postgresql";
 export {
