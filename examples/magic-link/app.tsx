@@ -38,6 +38,11 @@ const checkOrigin: express.RequestHandler = ({ method, headers }, _response, nex
 	next();
 };
 
+/** Refuses a cookie with NUL, which PostgreSQL takes in no text. */
+const checkCookie: express.RequestHandler = ({ headers }, _response, next) => {
+	next(headers.cookie?.includes("%00") ? { status: 400 } : undefined);
+};
+
 // Express recognizes an error handler by its four parameters.
 const onError: ErrorRequestHandler = (error: unknown, _request, response, next) => {
 	if (response.headersSent) return next(error);
@@ -77,6 +82,7 @@ export const createApp = (flows: readonly Flow[]): express.Express => {
 		next();
 	});
 	app.use(checkOrigin);
+	app.use(checkCookie);
 	app.use(express.urlencoded({ extended: false, limit: "4kb" }));
 
 	app.use(homeRoutes(flows));

@@ -8,9 +8,9 @@ import pg from "pg";
 import { expect } from "vitest";
 import { freePort, temporaryFolder } from "../support/server.js";
 import { Browser } from "./browser.js";
-import { pathIn, startSmtp } from "./smtp.js";
+import { codeIn, type Mail, pathIn, startSmtp } from "./smtp.js";
 
-const FOLDER = fileURLToPath(new URL("../../examples/magic-link/", import.meta.url));
+export const FOLDER = fileURLToPath(new URL("../../examples/magic-link/", import.meta.url));
 
 type Row = Record<string, unknown>;
 
@@ -53,13 +53,46 @@ const openPostgres = (connectionString: string): Rows => {
 interface Options {
 	/** The URL of a PostgreSQL server, which gets a database of its own for the app. By default, SQLite. */
 	readonly postgres?: string | undefined;
-	/** The file to run, in or out of the app's folder. */
-	readonly main?: string;
+	/** The flows to start alone, each one as its file and its name. By default, those of main.ts. */
+	readonly flows?: Record<string, string>;
 	readonly env?: Record<string, string>;
 }
 
+/** Arguments of Node that start the app with some flows. */
+const mainOf = (flows: Record<string, string>): string[] => {
+	const imports = Object.entries(flows).map(
+		([file, name]) => `import { ${name} } from "./flows/${file}.tsx";`,
+	);
+	const main = `
+		import { createApp } from "./app.tsx";
+		import { host, port } from "./config.ts";
+		createApp([${Object.values(flows).join()}]).listen(port, host);
+	`;
+	return ["--input-type=module", "-e", imports.join("") + main];
+};
+
+const run = (args: readonly string[], env: Record<string, string>) => {
+	const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+		cwd: FOLDER,
+		env: { PATH: process.env["PATH"], ...env },
+	});
+	const ended = once(child, "close") as Promise<[code: number | null]>;
+	let logged = "";
+	for (const stream of [child.stdout, child.stderr]) {
+		stream.on("data", (chunk: Buffer) => (logged += chunk.toString()));
+	}
+	return { child, ended, logged: () => logged };
+};
+
+/** Runs a file of the app until it ends. */
+export const runFile = async (file: string, env: Record<string, string>) => {
+	const { ended, logged } = run([file], env);
+	const [code] = await ended;
+	return { code, output: logged() };
+};
+
 /** The app of the guides in a process of its own, with a database and a mail server. */
-export const startApp = async ({ postgres, main = "main.ts", env = {} }: Options = {}) => {
+export const startApp = async ({ postgres, flows, env = {} }: Options = {}) => {
 	const folder = temporaryFolder("app");
 	const smtp = await startSmtp();
 	let databaseUrl = join(folder.path, "app.db");
@@ -74,45 +107,43 @@ export const startApp = async ({ postgres, main = "main.ts", env = {} }: Options
 	const port = await freePort();
 	const address = `http://localhost:${port}`;
 	const origin = env["BASE_URL"] ?? address;
-	let logged = "";
-	const child = spawn(process.execPath, ["--import", "tsx", join(FOLDER, main)], {
-		cwd: FOLDER,
-		env: {
-			PATH: process.env["PATH"],
-			PORT: String(port),
-			DATABASE_URL: databaseUrl,
-			SMTP_URL: smtp.url,
-			SECRET: "a secret of the tests, long enough",
-			CLIENT_LIMIT: "1000000",
-			...env,
-		},
+	const { child, ended, logged } = run(flows ? mainOf(flows) : ["main.ts"], {
+		PORT: String(port),
+		DATABASE_URL: databaseUrl,
+		SMTP_URL: smtp.url,
+		SECRET: "a secret of the tests, long enough",
+		CLIENT_LIMIT: "1000000",
+		...env,
 	});
-	for (const stream of [child.stdout, child.stderr]) {
-		stream.on("data", (chunk: Buffer) => (logged += chunk.toString()));
-	}
-	const ended = once(child, "close");
 	const isUp = () =>
 		fetch(address).then(
 			() => true,
 			() => false,
 		);
 	for (let tries = 0; !(await isUp()); tries++) {
-		if (tries === 2000 || child.exitCode !== null) throw new Error(`The app fails: ${logged}`);
+		if (tries === 2000 || child.exitCode !== null) throw new Error(`The app fails: ${logged()}`);
 		await sleep(25);
 	}
 	const rows = postgres === undefined ? openSqlite(databaseUrl) : openPostgres(databaseUrl);
 	const browser = () => new Browser(origin, address);
 	const user = async (email: string) => {
-		const [found] = await rows.all("SELECT * FROM auth_user WHERE email = ?", email);
-		return found as { id: string; email: string } | undefined;
+		const [row] = await rows.all("SELECT * FROM auth_user WHERE email = ?", email);
+		return row && { id: String(row["id"]), isVerified: Boolean(row["email_verified"]) };
 	};
+
+	/** Has a mail sent by a form, and takes it. */
+	const request = async (own: Browser, path: string, email: string): Promise<Mail> => {
+		expect((await own.post(path, { email })).status).toBe(303);
+		return smtp.next(email);
+	};
+
+	const link = async (email: string, own = browser()): Promise<string> =>
+		pathIn(await request(own, "/sign-in", email));
 
 	/** A browser that has signed in with a link. */
 	const signedIn = async (email: string): Promise<Browser> => {
 		const own = browser();
-		await own.post("/sign-in", { email });
-		const { status } = await own.post(pathIn(await smtp.next(email)));
-		expect(status).toBe(303);
+		expect((await own.post(await link(email, own))).status).toBe(303);
 		return own;
 	};
 
@@ -121,20 +152,39 @@ export const startApp = async ({ postgres, main = "main.ts", env = {} }: Options
 		address,
 		browser,
 		smtp,
+		databaseUrl,
+		request,
+		link,
 		signedIn,
 		user,
 		all: (sql: string, ...values: unknown[]) => rows.all(sql, ...values),
 
-		/** A browser that has signed in with a link, whose account has a password now. */
+		code: async (email: string, own: Browser): Promise<string> =>
+			codeIn(await request(own, "/code", email)),
+
+		/** A browser that has signed in with the password that its user has chosen. */
 		withPassword: async (email: string, password: string): Promise<Browser> => {
 			const own = browser();
-			await own.post("/password/link", { email });
-			const { status } = await own.post(pathIn(await smtp.next(email)), { password });
-			expect(status).toBe(303);
+			const path = pathIn(await request(own, "/password/link", email));
+			expect((await own.post(path, { password })).status).toBe(303);
 			await smtp.next(email); // the password was changed
 			await own.post("/password", { email, current: password });
-			expect(own.cookies.get("auth_session")).toBeDefined();
+			expect(own.session).toBeDefined();
 			return own;
+		},
+
+		/** The ids of a user's sessions. */
+		sessions: async (email: string): Promise<unknown[]> => {
+			const sql = "SELECT id FROM auth_session WHERE user_id = ? ORDER BY id";
+			return (await rows.all(sql, (await user(email))?.id)).map(({ id }) => id);
+		},
+
+		/** The names of a user's tokens. */
+		tokens: async (email: string): Promise<unknown[]> => {
+			const sql = `SELECT id FROM auth_key WHERE user_id = ? AND expires IS NOT NULL
+				AND id NOT LIKE ':%' ORDER BY id`;
+			const found = await rows.all(sql, (await user(email))?.id);
+			return found.map(({ id }) => String(id).split(":")[0]);
 		},
 
 		/** Whether somebody can sign in with a password. */
@@ -164,7 +214,7 @@ export const startApp = async ({ postgres, main = "main.ts", env = {} }: Options
 			),
 
 		/** What the app wrote to its output, after its first line. */
-		logged: () => logged.replace(/^The app runs at .*\n/, ""),
+		logged: () => logged().replace(/^The app runs at .*\n/, ""),
 
 		close: async () => {
 			child.kill();

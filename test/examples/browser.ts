@@ -16,13 +16,17 @@ export class Browser {
 		readonly address = origin,
 	) {}
 
+	get session(): string | undefined {
+		return this.cookies.get("auth_session");
+	}
+
 	async send(
 		method: string,
 		path: string,
 		{ headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
 	): Promise<Page> {
 		const sent = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-		const response = await fetch(new URL(path, this.address), {
+		const response = await fetch(this.address + path, {
 			method,
 			redirect: "manual",
 			headers: { ...(sent && { Cookie: sent }), ...headers },
@@ -51,6 +55,15 @@ export class Browser {
 		});
 	}
 
+	/** What its user asked for, as its cookie has it. */
+	get asked(): unknown[] {
+		return JSON.parse(decodeURIComponent(this.cookies.get("asked") ?? "[]")) as unknown[];
+	}
+
+	set asked(values: unknown) {
+		this.cookies.set("asked", encodeURIComponent(JSON.stringify(values)));
+	}
+
 	/** Another browser with the same cookies. */
 	copy(): Browser {
 		const same = new Browser(this.origin, this.address);
@@ -60,8 +73,27 @@ export class Browser {
 
 	/** Lets the minute pass in which this browser waits for another mail. */
 	wait(): void {
-		const asked = JSON.parse(decodeURIComponent(this.cookies.get("asked") ?? "[]")) as unknown[];
-		asked[5] = 0;
-		this.cookies.set("asked", encodeURIComponent(JSON.stringify(asked)));
+		this.asked = [...this.asked.slice(0, 5), 0];
 	}
 }
+
+/** Text as it is in HTML. */
+export const escaped = (text: string): string =>
+	text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+
+/** What one can see of a page, whatever the time, the random values, and an address of the same length are. */
+export const seen = ({ status, headers, text }: Page, email: string) => {
+	const same = (value: string) =>
+		value
+			.replaceAll(encodeURIComponent(email), "ADDRESS")
+			.replaceAll(email, "ADDRESS")
+			.replace(/%22[\w-]{36}%22%2C(\d+)%2C\d+/, "NONCE $1 TIME")
+			.replace(/Expires=[^;]*/, "Expires")
+			.replace(/in \d+ seconds/, "in SECONDS");
+	const fields = [...headers].filter(([name]) => name !== "date");
+	return {
+		status,
+		headers: fields.map(([name, value]) => [name, same(value)]),
+		text: same(text),
+	};
+};

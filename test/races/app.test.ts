@@ -1,0 +1,384 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { type App, startApp } from "../examples/app.js";
+import type { Page } from "../examples/browser.js";
+import { codeIn, pathIn } from "../examples/smtp.js";
+import { report } from "./race.js";
+
+// The app of the guides, attacked over HTTP. On PostgreSQL, requests are also stalled at the exact point that a
+// race may miss.
+
+const ROUNDS = 8;
+const OLD = "the old password"; // the attacker knows it
+const EVIL = "the attacker's password";
+const OWN = "the owner's new password";
+
+const DATABASES = { SQLite: undefined, PostgreSQL: inject("postgres") };
+
+describe.each(Object.entries(DATABASES))("the app on %s", (database, postgres) => {
+	const isThere = postgres !== "";
+	const it = test.skipIf(!isThere);
+	let app: App;
+	beforeAll(async () => {
+		if (isThere) app = await startApp({ postgres });
+	});
+	afterAll(async () => {
+		await app?.close();
+		if (isThere) expect(app.logged()).toBe("");
+	});
+
+	let count = 0;
+	const fresh = (name: string) => `${name}${count++}@example.com`;
+
+	/** An account whose password an attacker knows. They have a session, and a link to an address of theirs. */
+	const arrange = async () => {
+		const [email, evil] = [fresh("owner"), fresh("evil")];
+		const attacker = await app.withPassword(email, OLD);
+		await attacker.post("/address", { email: evil, current: OLD });
+		const move = pathIn(await app.smtp.next(evil));
+		await app.nextMinute();
+		const { id = "" } = (await app.user(email)) ?? {};
+		const signingIn = app.browser();
+		const moves: Record<string, () => Promise<Page>> = {
+			change: () => attacker.post("/password/change", { current: OLD, password: EVIL }),
+			"sign-in": () => signingIn.post("/password", { email, current: OLD }),
+			address: () => attacker.post(move),
+		};
+		// They keep the cookies of before, too.
+		const attackers = [attacker, attacker.copy(), signingIn];
+		return { email, evil, id, attacker, attackers, moves };
+	};
+	type Arranged = Awaited<ReturnType<typeof arrange>>;
+
+	const requestReset = async ({ email }: Pick<Arranged, "email">): Promise<() => Promise<Page>> => {
+		const browser = app.browser();
+		await browser.post("/password/link", { email });
+		let mail = await app.smtp.next(email);
+		while (mail.subject !== "Choose a password") mail = await app.smtp.next(email);
+		const link = pathIn(mail);
+		return () => browser.post(link, { password: OWN });
+	};
+
+	/** After a successful reset, the account is the owner's alone. */
+	const expectReset = async ({ email, id, attackers }: Arranged): Promise<void> => {
+		expect(await app.user(email)).toMatchObject({ id });
+		expect(await app.sessions(email)).toEqual([]);
+		for (const browser of attackers) expect(await app.isSignedIn(browser)).toBe(false);
+		const keys = await app.all("SELECT id FROM auth_key WHERE user_id = ? AND expires IS NULL", id);
+		expect(keys).toEqual([{ id: `email:${email}` }]);
+		for (const [password, works] of [
+			[OLD, false],
+			[EVIL, false],
+			[OWN, true],
+		] as const) {
+			expect([password, await app.works(email, password)]).toEqual([password, works]);
+		}
+		expect(await app.tokens(email)).toEqual([]);
+	};
+
+	it.each(["change", "sign-in", "address", "change, sign-in, address"])(
+		"leaves an attacker who knows the password nothing whenever a reset succeeds during: %s",
+		async (attacks) => {
+			const names = attacks.split(", ");
+			let successes = 0;
+			for (let round = 0; round < ROUNDS; round++) {
+				const arranged = await arrange();
+				const reset = await requestReset(arranged);
+				const [{ status }] = await Promise.all([
+					sleep(60).then(reset),
+					...names.map(async (name, index) => {
+						await sleep((150 * ((round + index * 3) % ROUNDS)) / (ROUNDS - 1));
+						await arranged.moves[name]?.();
+					}),
+				]);
+				if (status === 303) {
+					successes++;
+					await expectReset(arranged);
+				} else {
+					// The address had moved before, and the owner was told so.
+					expect([status, names.includes("address")]).toEqual([410, true]);
+					expect(await app.user(arranged.evil)).toMatchObject({ id: arranged.id });
+				}
+			}
+			report(`reset during ${attacks}, ${database}`, { rounds: ROUNDS, successes });
+		},
+	);
+
+	it("lets a reset succeed while an attacker changes the password again and again", async () => {
+		for (let round = 0; round < ROUNDS; round++) {
+			const arranged = await arrange();
+			const { attacker, attackers } = arranged;
+			let isOver = false;
+			const attack = async () => {
+				let current = OLD;
+				// Twenty passwords may be tried at an address: the rest is for the owner.
+				for (let times = 0; times < 15 && !isOver; times++) {
+					const password = `${EVIL} ${times}`;
+					const { status } = await attacker.post("/password/change", { current, password });
+					if (status !== 303) return;
+					current = password;
+					attackers.push(attacker.copy());
+				}
+			};
+			const attacking = attack();
+			await sleep(10 * round);
+			const reset = await requestReset(arranged);
+			expect((await reset()).status).toBe(303);
+			isOver = true;
+			await attacking;
+			await expectReset(arranged);
+		}
+	});
+
+	it("gives who squats an address nothing, and its owner the links that were mailed", async () => {
+		const attacker = await app.withPassword(fresh("squatter"), EVIL);
+		for (let round = 0; round < 5; round++) {
+			const victim = fresh("victim");
+			await app.nextMinute();
+			const squatting = app.browser();
+			const ask = () =>
+				Promise.all([
+					app.browser().post("/sign-in", { email: victim }),
+					app.browser().post("/password/link", { email: victim }),
+					squatting.post("/code", { email: victim }),
+					attacker.post("/address", { email: victim, current: EVIL }),
+				]);
+			await ask();
+			let mailed = "";
+			for (let left = 4; left > 0; left--) mailed += (await app.smtp.next(victim)).text;
+			const find = (path: string) => new RegExp(`${path}\\S+`).exec(mailed)?.[0] ?? "";
+			const guess = async () => {
+				await ask();
+				await Promise.all(
+					Array.from({ length: 8 }, async (_, times) => {
+						await squatting.post("/code/use", { code: `0000000${times}` });
+						await app.browser().post("/password", { email: victim, current: EVIL });
+						await attacker.post(`/address/x?email=${victim}`);
+					}),
+				);
+			};
+			const owner = app.browser();
+			const isSignIn = round % 2 === 0;
+			const [used] = await Promise.all([
+				sleep(round * 10).then(() =>
+					isSignIn
+						? owner.post(find("/sign-in/"))
+						: owner.post(find("/password/link/"), { password: OWN }),
+				),
+				guess(),
+			]);
+			expect(used.status).toBe(303);
+			// Even if the victim presses the button of the attacker's change of address.
+			expect((await owner.post(find("/address/"))).status).toBe(isSignIn ? 403 : 303);
+			expect(await app.sessions(victim)).toEqual(isSignIn ? [owner.session] : []);
+			expect(await app.isSignedIn(squatting)).toBe(false);
+			expect((await attacker.get("/")).text).not.toContain(victim);
+			expect(await app.works(victim, EVIL)).toBe(false);
+			if (!isSignIn) expect(await app.works(victim, OWN)).toBe(true);
+		}
+	});
+
+	it("moves the password with the address in one step", async () => {
+		for (let round = 0; round < ROUNDS; round++) {
+			const { email, evil: next, id, moves } = await arrange();
+			const successes: { email: string; start: number; end: number }[] = [];
+			const signIn = async (email: string) => {
+				const start = performance.now();
+				const isIn = await app.works(email, OLD);
+				if (isIn) successes.push({ email, start, end: performance.now() });
+			};
+			const times = Array.from({ length: 6 }, (_, index) => index * 20);
+			const [moved] = await Promise.all([
+				sleep(20 + 10 * round).then(() => moves["address"]?.()),
+				...times.flatMap((ms) => [email, next].map((at) => sleep(ms).then(() => signIn(at)))),
+			]);
+			expect(moved?.status).toBe(303);
+			// Once the new address worked, the former one doesn't.
+			const first = Math.min(...successes.filter((s) => s.email === next).map(({ end }) => end));
+			const late = successes.filter((s) => s.email === email && s.start > first);
+			expect(late).toEqual([]);
+			expect([await app.works(email, OLD), await app.works(next, OLD)]).toEqual([false, true]);
+			const keys = await app.all(
+				"SELECT id FROM auth_key WHERE user_id = ? AND expires IS NULL",
+				id,
+			);
+			expect(keys).toEqual([{ id: `email:${next}` }]);
+		}
+	});
+
+	it("gives an address to one of two accounts, and the other keeps its own and its password", async () => {
+		for (let round = 0; round < ROUNDS; round++) {
+			const [next, ...emails] = [fresh("both"), fresh("one"), fresh("two")];
+			const racers = [];
+			for (const email of emails) {
+				const browser = await app.withPassword(email, OLD);
+				await browser.post("/address", { email: next, current: OLD });
+				const link = pathIn(await app.smtp.next(next));
+				racers.push({ email, post: () => browser.post(link) });
+			}
+			const pages = await Promise.all(racers.map(({ post }) => post()));
+			const statuses = pages.map(({ status }) => status);
+			expect([...statuses].sort()).toEqual([303, 409]);
+			const loser = emails[statuses.indexOf(409)] ?? "";
+			expect(await app.works(loser, OLD)).toBe(true);
+			expect(await app.works(next, OLD)).toBe(true);
+			expect(await app.works(emails[statuses.indexOf(303)] ?? "", OLD)).toBe(false);
+		}
+	});
+
+	it("starts one session for one link, and for one code, that forty use at once", async () => {
+		for (const kind of ["/sign-in", "/code"]) {
+			const email = fresh("forty");
+			const browser = app.browser();
+			const mail = await app.request(browser, kind, email);
+			const use = () =>
+				kind === "/code"
+					? browser.copy().post("/code/use", { code: codeIn(mail) })
+					: browser.copy().post(pathIn(mail));
+			const pages = await Promise.all(Array.from({ length: 40 }, use));
+			expect(pages.filter(({ status }) => status === 303)).toHaveLength(1);
+			expect(await app.sessions(email)).toHaveLength(1);
+		}
+	});
+
+	it("takes no NUL for a session, an address, or a code", async () => {
+		const browser = await app.signedIn(fresh("nul"));
+		const other = app.browser();
+		other.asked = ["/code", "nul\0@example.com", "\0", crypto.randomUUID(), 0, 0];
+		await browser.post("/code", { email: fresh("nul") });
+		for (const path of ["/sign-in", "/code", "/password", "/password/link", "/address"]) {
+			const fields = { email: "a\0@example.com", current: "\0", next: "/\0" };
+			expect((await browser.post(path, fields)).status).toBe(422);
+		}
+		expect((await other.get("/check-mail")).status).toBe(303);
+		expect((await browser.post("/code/use", { code: "\0" })).status).toBe(422);
+		for (const path of ["/sign-in/%00", "/password/link/%00", "/address/%00?email=%00@b.example"]) {
+			expect((await browser.get(path)).status).toBe(410);
+		}
+		browser.cookies.set("auth_session", `${"x".repeat(39)}%00`);
+		expect((await browser.get("/")).status).toBe(400);
+		expect((await browser.post("/sign-out")).status).toBe(400);
+	});
+
+	/** Connects to the app's database, to stall its requests. */
+	const stall = async () => {
+		const client = new pg.Client({ connectionString: app.databaseUrl });
+		await client.connect();
+		onTestFinished(() => client.end());
+		return {
+			/** Returns once so many requests wait for a lock. */
+			waiting: async (requests: number): Promise<void> => {
+				const sql = `SELECT count(*)::int AS count FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+				const read = async () => (await app.all(sql))[0]?.["count"];
+				await expect.poll(read, { timeout: 30_000, interval: 10 }).toBe(requests);
+			},
+			/** Stalls whatever takes the lock of an account, in the order of arrival. */
+			lockAccount: async (id: string): Promise<() => Promise<unknown>> => {
+				await client.query("BEGIN");
+				await client.query("SELECT 1 FROM auth_user WHERE id = $1 FOR SHARE", [id]);
+				return () => client.query("COMMIT");
+			},
+			/** Stalls every insert into a table of rows that match. */
+			inserts: async (table: string, match = "TRUE"): Promise<() => Promise<unknown>> => {
+				await client.query("SELECT pg_advisory_lock(1)");
+				await client.query(`
+					CREATE OR REPLACE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
+						'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END';
+					CREATE OR REPLACE TRIGGER stall BEFORE INSERT ON ${table}
+						FOR EACH ROW WHEN (${match}) EXECUTE FUNCTION stall()`);
+				return async () => {
+					await client.query("SELECT pg_advisory_unlock(1)");
+				};
+			},
+		};
+	};
+
+	if (database === "SQLite") return;
+
+	describe("stalled at the exact point", () => {
+		it.each(["change", "address"])(
+			"a reset wins over a request that waits behind it: %s",
+			async (name) => {
+				const arranged = await arrange();
+				const { lockAccount, waiting } = await stall();
+				const reset = await requestReset(arranged);
+				const release = await lockAccount(arranged.id);
+				const done = reset();
+				await waiting(1);
+				const attack = arranged.moves[name]?.();
+				await waiting(2);
+				await release();
+				expect((await done).status).toBe(303);
+				expect((await attack)?.status).toBe(name === "change" ? 422 : 409);
+				await expectReset(arranged);
+			},
+		);
+
+		it("a reset wins over a change of address that comes between its link and its use", async () => {
+			const arranged = await arrange();
+			const { lockAccount, waiting } = await stall();
+			const release = await lockAccount(arranged.id);
+			const attack = arranged.moves["address"]?.();
+			await waiting(1);
+			const reset = await requestReset(arranged);
+			const done = reset();
+			await waiting(2);
+			await release();
+			expect((await done).status).toBe(303);
+			expect((await attack)?.status).toBe(303);
+			await expectReset(arranged);
+		});
+
+		it.each(["change", "sign-in"])(
+			"a reset ends a session that starts after it: %s",
+			async (name) => {
+				const arranged = await arrange();
+				const { inserts, waiting } = await stall();
+				const reset = await requestReset(arranged);
+				const release = await inserts("auth_session");
+				const attack = arranged.moves[name]?.();
+				await waiting(1);
+				expect((await reset()).status).toBe(303);
+				await release();
+				await attack;
+				await expectReset(arranged);
+			},
+		);
+
+		it("a link to the former address opens nothing during a change, nor one that was requested during it", async () => {
+			const { email, id, moves } = await arrange();
+			const { lockAccount, waiting } = await stall();
+			const former = await app.link(email);
+			await app.nextMinute();
+			const release = await lockAccount(id);
+			const moved = moves["address"]?.();
+			await waiting(1);
+			expect((await app.browser().post(former)).status).toBe(410);
+			const link = await app.link(email);
+			await release();
+			expect((await moved)?.status).toBe(303);
+			expect((await app.browser().post(link)).status).toBe(410);
+		});
+
+		it.each([
+			["/sign-in", "magic-link"],
+			["/code", "sign-in-code"],
+			["/password/link", "password-link"],
+		])("what %s makes after a change of address is mailed to the new one", async (path, name) => {
+			const { email, evil: next, moves } = await arrange();
+			const { inserts, waiting } = await stall();
+			const release = await inserts("auth_key", `NEW.id LIKE '%${name}%'`);
+			await app.browser().post(path, { email });
+			await waiting(1);
+			expect((await moves["address"]?.())?.status).toBe(303);
+			await release();
+			const { subject } = await app.smtp.next(next);
+			expect(subject).toMatch(/sign-in|Choose/);
+			expect(app.smtp.mails.filter(({ to }) => to === email)).toMatchObject([
+				{ subject: "Your email address was changed" },
+			]);
+		});
+	});
+});
