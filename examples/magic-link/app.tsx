@@ -38,11 +38,6 @@ const checkOrigin: express.RequestHandler = ({ method, headers }, _response, nex
 	next();
 };
 
-/** Refuses a cookie with NUL, which PostgreSQL takes in no text. */
-const checkCookie: express.RequestHandler = ({ headers }, _response, next) => {
-	next(headers.cookie?.includes("%00") ? { status: 400 } : undefined);
-};
-
 // Express recognizes an error handler by its four parameters.
 const onError: ErrorRequestHandler = (error: unknown, _request, response, next) => {
 	if (response.headersSent) return next(error);
@@ -82,7 +77,6 @@ export const createApp = (flows: readonly Flow[]): express.Express => {
 		next();
 	});
 	app.use(checkOrigin);
-	app.use(checkCookie);
 	app.use(express.urlencoded({ extended: false, limit: "4kb" }));
 
 	app.use(homeRoutes(flows));
@@ -95,10 +89,10 @@ export const createApp = (flows: readonly Flow[]): express.Express => {
 	return app;
 };
 
-/** Deletes what has expired, and the accounts that nobody ever signed in to. */
+/** Deletes what has expired or ended, and the accounts that nobody ever signed in to. */
 export const sweep = async (flows: readonly Flow[]): Promise<void> => {
 	for (const { tokens = [] } of flows) {
 		for (const handler of tokens) await handler.deleteExpiredTokens();
 	}
-	await database.deleteUnusedAccounts();
+	await database.sweep();
 };

@@ -58,7 +58,8 @@ export const readAsked = (request: Request): Asked | undefined => {
 
 export const writeAsked = (response: Response, asked: Asked): void => {
 	const { action, email, next, nonce, wrong, at } = asked;
-	const path = next.length > 500 ? "" : next; // browsers drop a cookie that is too long
+	// Browsers drop a cookie that is too long, and with it the address.
+	const path = encodeURIComponent(JSON.stringify(next)).length > 1000 ? "" : next;
 	const value = JSON.stringify([action, email, path, nonce, wrong, at]);
 	response.cookie(NAME, value, { ...ATTRIBUTES, maxAge: 1000 * 60 * 60 });
 };
@@ -83,9 +84,10 @@ export const secondsToWait = (asked: Asked | undefined): number => {
 export const remember = (
 	request: Request,
 	response: Response,
-	{ action, email, next }: Pick<Asked, "action" | "email" | "next">,
+	{ action, email, ...given }: Pick<Asked, "action" | "email" | "next">,
 ): Asked => {
 	const former = readAsked(request);
+	const next = given.next || former?.next || "";
 	const isSame = former?.action === action && former.email === email;
 	const asked =
 		isSame && secondsToWait(former) > 0

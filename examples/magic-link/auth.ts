@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import { idToken, LuciaTokenError } from "@lucia-auth/tokens";
 import { hash, verify } from "@node-rs/argon2";
 import type { Request, Response } from "express";
@@ -19,6 +20,8 @@ export const auth = lucia({
 		generate: (password) => hash(password),
 		validate: (password, stored) => isPassword(stored, password),
 	},
+	// Where it fails, Lucia's own cleanup ends the process. `sweep()` of app.tsx does it instead.
+	autoDatabaseCleanup: false,
 	transformDatabaseUser: ({ id, email }) => ({ userId: id, email }),
 });
 
@@ -32,12 +35,16 @@ declare global {
 
 /** Returns an address the way it is stored, however it was typed; an empty string if it is none. */
 export const toAddress = (typed: string): string => {
-	const address = typed.trim().toLowerCase();
-	return /^[^\s\0@,;:<>()[\]"\\]{1,64}@[^\s\0@,;:<>()[\]"\\]{1,189}$/.test(address) ? address : "";
+	const address = typed.trim().normalize("NFC").toLowerCase();
+	const [, local, host = ""] =
+		/^([^\s\p{C}@,;:<>()[\]"\\]{1,64})@([^\s\p{C}@,;:<>()[\]"\\]{1,189})$/u.exec(address) ?? [];
+	// One spelling for each domain: some browsers send `xn--…`, and others what was typed.
+	const domain = domainToASCII(host);
+	return local && domain && domain.length <= 189 ? `${local}@${domain}` : "";
 };
 
 /**
- * Returns the account of an address, or creates it: to sign in is also to sign up. Only who reads the mail
+ * Returns the account of an address, or creates it: to sign in is also to sign up. Only someone who reads the mail
  * gets in, so an account that nobody has verified has no password and no session.
  */
 export const findOrCreateAccount = async (email: string): Promise<Account> => {
@@ -69,10 +76,15 @@ export const revokeMailed = (userId: string): Promise<unknown> =>
 export const addressOf = async (userId: string): Promise<string> =>
 	(await auth.getUser(userId)).email;
 
+/** The ID of a browser's session; an empty string for what can't be one, such as one that has NUL. */
+export const sessionIdOf = (request: Request, response: Response): string => {
+	const { storedSessionId } = auth.handleRequest(request, response);
+	return /^[a-z0-9]{40}$/i.test(storedSessionId ?? "") ? (storedSessionId ?? "") : "";
+};
+
 /** The user and the session of a browser. This reads: it neither renews the session nor sets a cookie. */
 export const currentSession = async (request: Request, response: Response) => {
-	const { storedSessionId } = auth.handleRequest(request, response);
-	return auth.getSessionUser(storedSessionId ?? "").catch((error: unknown) => {
+	return auth.getSessionUser(sessionIdOf(request, response)).catch((error: unknown) => {
 		if (error instanceof LuciaError) return undefined;
 		throw error;
 	});
@@ -107,7 +119,7 @@ export const startSession = async (
 	hash?: string,
 ): Promise<boolean> => {
 	const authRequest = auth.handleRequest(request, response);
-	const former = authRequest.storedSessionId;
+	const former = sessionIdOf(request, response);
 	const session = await auth.createSession(userId);
 	// Afterwards: a change of the password ends the sessions that it finds.
 	if (hash !== undefined && !(await database.isHash(userId, hash))) {

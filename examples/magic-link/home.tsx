@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 import { Router } from "express";
 import { readAsked } from "./asked.js";
-import { auth, currentSession } from "./auth.js";
+import { auth, currentSession, sessionIdOf } from "./auth.js";
 import { type Flow, query } from "./flow.js";
 import { EmailForm, SendAgain, sendPage } from "./pages.js";
 
@@ -36,8 +36,9 @@ export const homeRoutes = (flows: readonly Flow[]): Router => {
 	const [first, ...others] = flows.flatMap(({ way }) => way ?? []);
 	routes.get("/sign-in", async (request, response) => {
 		if (await currentSession(request, response)) return response.redirect(303, "/");
-		const email = readAsked(request)?.email;
-		const next = query(request, "next");
+		const asked = readAsked(request);
+		const email = asked?.email;
+		const next = query(request, "next") || asked?.next || "";
 		const page = (
 			<>
 				{first && (
@@ -84,7 +85,8 @@ export const homeRoutes = (flows: readonly Flow[]): Router => {
 
 	routes.post("/sign-out", async (request, response) => {
 		const authRequest = auth.handleRequest(request, response);
-		if (authRequest.storedSessionId) await auth.invalidateSession(authRequest.storedSessionId);
+		const sessionId = sessionIdOf(request, response);
+		if (sessionId) await auth.invalidateSession(sessionId);
 		authRequest.setSession(null);
 		response.redirect(303, "/sign-in");
 	});

@@ -9,7 +9,7 @@ export class TooManyRequests extends Error {
 	}
 }
 
-/** Makes a limit: each key has so many points in ten minutes. With several processes, keep it in Redis. */
+/** Makes a limit: each key has that many points in ten minutes. With several processes, keep it in Redis. */
 const limit = (points: number) => {
 	const limiter = new RateLimiterMemory({ points, duration: 60 * 10 });
 	return async (key: string): Promise<void> => {
@@ -21,7 +21,7 @@ const limit = (points: number) => {
 };
 
 /** Limits how many forms of a kind a client sends: each call makes a limit of its own. */
-export const perClient = (): RequestHandler => {
+export const perClient = <Params = Record<string, string>>(): RequestHandler<Params> => {
 	const consume = limit(clientLimit);
 	return async (request, _response, next) => {
 		await consume(request.ip ?? "");
@@ -31,3 +31,6 @@ export const perClient = (): RequestHandler => {
 
 /** Limits the passwords that anybody tries at one address. */
 export const perAddress = limit(20);
+
+/** Limits the passwords that a signed-in user tries. Nobody else can use these up. */
+export const perUser = limit(20);

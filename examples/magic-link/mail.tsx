@@ -48,15 +48,25 @@ export const notSent =
 		throw error;
 	};
 
+const pending = new Set<Promise<void>>();
+
+/** Waits until what was promised has been sent. */
+export const allSent = (): Promise<unknown> => Promise.all(pending);
+
 /**
  * Runs `work` after the response, so that neither the response nor its timing tells who has an account.
  * It doesn't log the error's message, because a mail server may quote the mail in it.
  */
 export const afterResponse = (work: () => Promise<unknown>): void => {
-	work().catch((error: unknown) => {
-		// A mail went out less than a minute ago.
-		if (error instanceof LuciaTokenError && error.message === "ISSUED_RECENTLY") return;
-		const { code, name } = error as { code?: string; name?: string };
-		console.error("The mail was not sent:", code ?? name);
-	});
+	const done = work().then(
+		() => {},
+		(error: unknown) => {
+			// A mail went out less than a minute ago.
+			if (error instanceof LuciaTokenError && error.message === "ISSUED_RECENTLY") return;
+			const { code, name } = error as { code?: string; name?: string };
+			console.error("The mail was not sent:", code ?? name);
+		},
+	);
+	pending.add(done);
+	void done.finally(() => pending.delete(done));
 };

@@ -6,6 +6,7 @@ import { changeAddress } from "./flows/change-address.js";
 import { magicLink } from "./flows/magic-link.js";
 import { oneTimeCode } from "./flows/one-time-code.js";
 import { password } from "./flows/password.js";
+import { allSent } from "./mail.js";
 
 const flows = [magicLink, oneTimeCode, password, changeAddress, mailboxPage];
 
@@ -29,10 +30,12 @@ const run = () => {
 run();
 setInterval(run, day).unref(); // doesn't keep the process alive
 
-// Requests in progress end first. A pool of mail connections would keep the process alive.
+// Requests and mails in progress end first. A pool of mail connections would keep the process alive.
 const stop = () =>
 	server.close(() => {
-		void database.close().finally(() => process.exit());
+		void allSent()
+			.then(() => database.close())
+			.finally(() => process.exit());
 	});
 process.once("SIGINT", stop);
 process.once("SIGTERM", stop);

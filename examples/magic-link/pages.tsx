@@ -124,9 +124,14 @@ export const SendAgain = ({ asked }: { asked: Asked }) => {
 };
 
 /** Shows the form again for what is not an address. */
-export const sendNoAddress = (response: Response, { action, label }: Way, typed: string): void => {
+export const sendNoAddress = (
+	response: Response,
+	{ action, label }: Way,
+	typed: string,
+	next: string,
+): void => {
 	const error = "That is not an email address.";
-	const form = <EmailForm action={action} button={label} email={typed} error={error} />;
+	const form = <EmailForm action={action} button={label} email={typed} error={error} next={next} />;
 	sendPage(response, label, form, 422);
 };
 

@@ -20,6 +20,70 @@ afterAll(async () => {
 let count = 0;
 const fresh = () => `user${100 + count++}@example.com`;
 
+it("an address has one spelling, so a mailbox has one account", async () => {
+	for (const email of ["U@b\u00fccher.test", "u@bu\u0308cher.test", "u@xn--bcher-kva.test"]) {
+		await app.browser().post("/sign-in", { email });
+	}
+	await expect.poll(() => app.smtp.mails.length, { timeout: 20_000 }).toBe(1);
+	app.smtp.mails.length = 0;
+	expect(await app.all("SELECT email FROM auth_user WHERE email LIKE 'u@%'")).toHaveLength(1);
+	for (const email of [
+		"a\u200b@example.com",
+		"a@exam\u0001ple.com",
+		"a@b@c",
+		"a@",
+		"@b",
+		"a b@c",
+	]) {
+		expect((await app.browser().post("/sign-in", { email })).status).toBe(422);
+	}
+});
+
+it.each([['"'.repeat(490)], ["中".repeat(440)], ["x".repeat(3000)]])(
+	"a path that is too long to remember does not cost the address: /%.3s…",
+	async (path) => {
+		const browser = app.browser();
+		const email = `ä${fresh()}`;
+		const { headers } = await browser.post("/code", { email, next: `/${path}` });
+		expect(headers.getSetCookie().join().length).toBeLessThan(4096);
+		expect((await browser.get("/code")).text).toContain(email);
+	},
+);
+
+describe("the page that asked for the sign-in", () => {
+	const NEXT = "/address?x=1";
+	const field = `name="next" value="${NEXT}"`;
+
+	it("is kept by an address that is refused", async () => {
+		for (const path of ["/sign-in", "/code", "/password/link"]) {
+			const { text } = await app.browser().post(path, { email: "no address", next: NEXT });
+			expect(text).toContain(field);
+		}
+	});
+
+	it("is kept by another address, by a password, and by a link to choose one", async () => {
+		const browser = app.browser();
+		await browser.post("/sign-in", { email: fresh(), next: NEXT });
+		for (const path of ["/sign-in", "/password"]) {
+			expect((await browser.get(path)).text).toContain(field);
+		}
+		const query = `?next=${encodeURIComponent(NEXT)}`;
+		expect((await app.browser().get(`/password${query}`)).text).toContain(`/password/link${query}`);
+		expect((await app.browser().get(`/password/link${query}`)).text).toContain(field);
+	});
+
+	it("is kept by a link that does not work", async () => {
+		const browser = app.browser();
+		const email = fresh();
+		await browser.post("/sign-in", { email, next: NEXT });
+		await app.smtp.next(email);
+		await app.nextMinute();
+		await browser.post("/sign-in", { email }); // from the page of the dead link
+		const used = await browser.post(pathIn(await app.smtp.next(email)));
+		expect(used.headers.get("location")).toBe(app.origin + NEXT);
+	});
+});
+
 describe("after the sign-in", () => {
 	let known: string;
 	beforeAll(async () => {
@@ -84,7 +148,7 @@ describe("a page", () => {
 		expect((await browser.get("/code")).text).toContain(`name="email" value="${email}"`);
 		expect((await browser.get("/password/link/x")).text).toContain(`value="${email}"`);
 		// A cookie that is too long would be dropped, and the address with it.
-		await browser.post("/code", { email, next: `/${"x".repeat(600)}` });
+		await browser.post("/code", { email, next: `/${"x".repeat(1500)}` });
 		expect(browser.asked.slice(0, 3)).toEqual(["/code", email, ""]);
 	});
 

@@ -217,6 +217,14 @@ describe("a change of address", () => {
 		expect(await app.tables()).toEqual(before);
 	});
 
+	it("to an address that nobody has verified takes it, whoever asked for mails there", async () => {
+		const browser = await app.withPassword("mover@example.com", GOOD);
+		const squatted = await app.link("squatted@example.com"); // somebody requested it
+		expect((await browser.post(await move(browser, "squatted@example.com"))).status).toBe(303);
+		expect(await app.works("squatted@example.com", GOOD)).toBe(true);
+		expect((await app.browser().post(squatted)).status).toBe(410);
+	});
+
 	it("works only in its user's session", async () => {
 		const browser = await app.signedIn("mine2@example.com");
 		expect((await browser.get("/address")).text).not.toContain('name="current"'); // there is none

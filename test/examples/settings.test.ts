@@ -134,6 +134,14 @@ describe("a client", () => {
 		}
 	});
 
+	it("may try one link so many times", async () => {
+		const app = await start({ CLIENT_LIMIT: "3" });
+		const link = pathIn(await app.request(app.browser(), "/password/link", "a@example.com"));
+		const tries = Array.from({ length: 5 }, () => app.browser().post(link, { password: "short" }));
+		const statuses = (await Promise.all(tries)).map(({ status }) => status).sort();
+		expect(statuses).toEqual([422, 422, 422, 429, 429]);
+	});
+
 	it("is the one that the trusted proxies name", async () => {
 		const app = await start({ CLIENT_LIMIT: "1", TRUSTED_PROXIES: "1" });
 		const statuses = [];
@@ -170,6 +178,15 @@ describe("a mail", () => {
 			to: expect.stringContaining("a&b@example.com") as string,
 			"auto-submitted": "auto-generated",
 		});
+	});
+
+	it("that was promised is sent before the process ends", async () => {
+		const app = await startApp();
+		const emails = Array.from({ length: 10 }, (_, index) => `promised${index}@example.com`);
+		await Promise.all(emails.map((email) => app.browser().post("/sign-in", { email })));
+		await app.close();
+		expect(app.smtp.mails.map(({ to }) => to).sort()).toEqual(emails);
+		expect(app.logged()).toBe("");
 	});
 
 	it("that can't be sent leaves no token, so that the next request sends at once", async () => {

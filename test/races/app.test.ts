@@ -257,13 +257,13 @@ describe.each(Object.entries(DATABASES))("the app on %s", (database, postgres) =
 			expect((await browser.get(path)).status).toBe(410);
 		}
 		browser.cookies.set("auth_session", `${"x".repeat(39)}%00`);
-		expect((await browser.get("/")).status).toBe(400);
-		expect((await browser.post("/sign-out")).status).toBe(400);
+		expect((await browser.get("/")).headers.get("location")).toBe("/sign-in");
+		expect((await browser.post("/sign-out")).status).toBe(303);
 	});
 
 	/** Connects to the app's database, to stall its requests. */
-	const stall = async () => {
-		const client = new pg.Client({ connectionString: app.databaseUrl });
+	const stall = async (of = app) => {
+		const client = new pg.Client({ connectionString: of.databaseUrl });
 		await client.connect();
 		onTestFinished(() => client.end());
 		return {
@@ -271,7 +271,7 @@ describe.each(Object.entries(DATABASES))("the app on %s", (database, postgres) =
 			waiting: async (requests: number): Promise<void> => {
 				const sql = `SELECT count(*)::int AS count FROM pg_stat_activity
 					WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-				const read = async () => (await app.all(sql))[0]?.["count"];
+				const read = async () => (await of.all(sql))[0]?.["count"];
 				await expect.poll(read, { timeout: 30_000, interval: 10 }).toBe(requests);
 			},
 			/** Stalls whatever takes the lock of an account, in the order of arrival. */
@@ -296,6 +296,21 @@ describe.each(Object.entries(DATABASES))("the app on %s", (database, postgres) =
 	};
 
 	if (database === "SQLite") return;
+
+	it("goes on when the database cuts a connection in the middle of a change", async () => {
+		const own = await startApp({ postgres });
+		onTestFinished(() => own.close());
+		const email = "cut@example.com";
+		const browser = await own.withPassword(email, OLD);
+		const { lockAccount, waiting } = await stall(own);
+		await lockAccount((await own.user(email))?.id ?? "");
+		const changed = browser.post("/password/change", { current: OLD, password: OWN });
+		await waiting(1);
+		await own.all(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+		expect((await changed).status).toBe(500);
+		expect(await own.works(email, OLD)).toBe(true);
+	});
 
 	describe("stalled at the exact point", () => {
 		it.each(["change", "address"])(

@@ -1,7 +1,7 @@
 import { pg as adapter } from "@lucia-auth/adapter-postgresql";
 import { pg as tokenStore } from "@lucia-auth/tokens/pg";
 import { Pool, type PoolClient } from "pg";
-import type { Account, Database } from "../database.js";
+import type { Database, StoredAccount } from "../database.js";
 
 // Lucia's tables. Tokens are kept in auth_key. The key of a password is `email:ADDRESS`.
 const TABLES = `
@@ -40,6 +40,9 @@ export const openDatabase = async (url: string): Promise<Database> => {
 		work: (client: PoolClient) => Promise<T>,
 	): Promise<T> => {
 		const client = await pool.connect();
+		// Its query fails as well. Without a listener, a connection that is cut ends the process.
+		const onError = (error: Error) => console.error(error.message);
+		client.on("error", onError);
 		try {
 			await client.query("BEGIN");
 			await client.query("SELECT 1 FROM auth_user WHERE id = $1 FOR UPDATE", [userId]);
@@ -47,11 +50,20 @@ export const openDatabase = async (url: string): Promise<Database> => {
 			await client.query("COMMIT");
 			return result;
 		} catch (error) {
-			await client.query("ROLLBACK");
+			await client.query("ROLLBACK").catch(() => {}); // the connection may have been cut
 			throw error;
 		} finally {
+			client.off("error", onError);
 			client.release();
 		}
+	};
+
+	/** Deletes the account that has an address, unless it is the given one, or somebody proved the address. */
+	const free = async (client: PoolClient, email: string, id: string): Promise<void> => {
+		const other = "email = $1 AND id <> $2 AND NOT email_verified";
+		const keys = `DELETE FROM auth_key WHERE user_id IN (SELECT id FROM auth_user WHERE ${other})`;
+		await client.query(keys, [email, id]);
+		await client.query(`DELETE FROM auth_user WHERE ${other}`, [email, id]);
 	};
 
 	return {
@@ -60,8 +72,8 @@ export const openDatabase = async (url: string): Promise<Database> => {
 		tokens: tokenStore(pool),
 
 		findAccount: async (email) => {
-			const sql = "SELECT id, email FROM auth_user WHERE email = $1";
-			return (await pool.query<Account>(sql, [email])).rows[0];
+			const sql = `SELECT id, email, email_verified AS "isVerified" FROM auth_user WHERE email = $1`;
+			return (await pool.query<StoredAccount>(sql, [email])).rows[0];
 		},
 
 		findHash: async (userId) => {
@@ -74,7 +86,8 @@ export const openDatabase = async (url: string): Promise<Database> => {
 			await pool.query("UPDATE auth_user SET email_verified = TRUE WHERE id = $1", [userId]);
 		},
 
-		deleteUnusedAccounts: async () => {
+		sweep: async () => {
+			await pool.query("DELETE FROM auth_session WHERE idle_expires < $1", [Date.now()]);
 			await pool.query(`DELETE FROM auth_user
 				WHERE NOT email_verified AND created_at < now() - INTERVAL '1 day'
 					AND NOT EXISTS (SELECT 1 FROM auth_key WHERE user_id = auth_user.id)`);
@@ -97,6 +110,7 @@ export const openDatabase = async (url: string): Promise<Database> => {
 
 		resetHash: ({ id, email }, hash) =>
 			atomically(id, async (client) => {
+				await free(client, email, id);
 				await client.query("UPDATE auth_user SET email = $1, email_verified = TRUE WHERE id = $2", [
 					email,
 					id,
@@ -112,6 +126,7 @@ export const openDatabase = async (url: string): Promise<Database> => {
 
 		changeAddress: (userId, sessionId, email) =>
 			atomically(userId, async (client) => {
+				await free(client, email, userId);
 				const sql = `UPDATE auth_user SET email = $1
 					WHERE id = $2 AND EXISTS (SELECT 1 FROM auth_session WHERE id = $3 AND user_id = auth_user.id)`;
 				if ((await client.query(sql, [email, userId, sessionId])).rowCount === 0) return false;

@@ -1,7 +1,7 @@
 import { betterSqlite3 as adapter } from "@lucia-auth/adapter-sqlite";
 import { betterSqlite3 as tokenStore } from "@lucia-auth/tokens/better-sqlite3";
 import Libsql from "libsql";
-import type { Account, Database } from "../database.js";
+import type { Database, StoredAccount } from "../database.js";
 
 // Lucia's tables. Tokens are kept in auth_key. The key of a password is `email:ADDRESS`.
 const TABLES = `
@@ -41,13 +41,27 @@ export const openDatabase = async (file: string): Promise<Database> => {
 	/** Runs statements as one. The driver is synchronous, so no other request comes between them. */
 	const atomically = <T>(work: () => T): T => db.transaction(work).immediate();
 
+	/** Deletes the account that has an address, unless it is the given one, or somebody proved the address. */
+	const free = (email: string, id: string): void => {
+		const other = "email = ? AND id <> ? AND email_verified = 0";
+		run(
+			`DELETE FROM auth_key WHERE user_id IN (SELECT id FROM auth_user WHERE ${other})`,
+			email,
+			id,
+		);
+		run(`DELETE FROM auth_user WHERE ${other}`, email, id);
+	};
+
 	return {
 		// libsql has the interface of better-sqlite3.
 		adapter: adapter(db as never),
 		tokens: tokenStore(db),
 
-		findAccount: async (email) =>
-			get("SELECT id, email FROM auth_user WHERE email = ?", email) as Account | undefined,
+		findAccount: async (email) => {
+			const row = get("SELECT * FROM auth_user WHERE email = ?", email) as
+				(StoredAccount & { email_verified: number }) | undefined;
+			return row && { id: row.id, email: row.email, isVerified: row.email_verified === 1 };
+		},
 
 		findHash: async (userId) => {
 			const sql =
@@ -59,7 +73,8 @@ export const openDatabase = async (file: string): Promise<Database> => {
 			run("UPDATE auth_user SET email_verified = 1 WHERE id = ?", userId);
 		},
 
-		deleteUnusedAccounts: async () => {
+		sweep: async () => {
+			run("DELETE FROM auth_session WHERE idle_expires < ?", Date.now());
 			run(`DELETE FROM auth_user
 				WHERE email_verified = 0 AND created_at < unixepoch() - 24 * 60 * 60
 					AND NOT EXISTS (SELECT 1 FROM auth_key WHERE user_id = auth_user.id)`);
@@ -80,6 +95,7 @@ export const openDatabase = async (file: string): Promise<Database> => {
 
 		resetHash: async ({ id, email }, hash) =>
 			atomically(() => {
+				free(email, id);
 				run("UPDATE auth_user SET email = ?, email_verified = 1 WHERE id = ?", email, id);
 				run("DELETE FROM auth_key WHERE user_id = ? AND id LIKE 'email:%'", id);
 				run("INSERT INTO auth_key VALUES (?, ?, 0, ?, NULL)", `email:${email}`, id, hash);
@@ -88,6 +104,7 @@ export const openDatabase = async (file: string): Promise<Database> => {
 
 		changeAddress: async (userId, sessionId, email) =>
 			atomically(() => {
+				free(email, userId);
 				const sql = `UPDATE OR IGNORE auth_user SET email = ?
 					WHERE id = ? AND EXISTS (SELECT 1 FROM auth_session WHERE id = ? AND user_id = auth_user.id)`;
 				if (run(sql, email, userId, sessionId) === 0) return false;

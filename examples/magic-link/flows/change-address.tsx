@@ -6,7 +6,7 @@ import { MIN_INTERVAL } from "../asked.js";
 import { isPassword, requireSession, revokeMailed, toAddress } from "../auth.js";
 import { baseUrl } from "../config.js";
 import { database } from "../database.js";
-import { perAddress, perClient } from "../limits.js";
+import { perClient, perUser } from "../limits.js";
 import { afterResponse, notSent, sendMail } from "../mail.js";
 import { EmailForm, PasswordField, sendDeadLink, sendPage } from "../pages.js";
 
@@ -56,11 +56,11 @@ routes.get("/address", async (request, response) => {
 routes.post("/address", perClient(), async (request, response) => {
 	const session = await requireSession(request, response);
 	if (!session) return;
-	const { userId, email: former } = session.user;
+	const { userId } = session.user;
 	const typed = field(request, "email");
 	const email = toAddress(typed);
 	if (!email) return sendForm(response, userId, typed, { error: "That is not an email address." });
-	await perAddress(former);
+	await perUser(userId);
 	const stored = await database.findHash(userId);
 	if (stored && !(await isPassword(stored, field(request, "current")))) {
 		return sendForm(response, userId, typed, { wrong: "This is not your current password." });
@@ -122,7 +122,7 @@ routes.post("/address/:token", async (request, response) => {
 			return sendPage(response, "This link is for another account", page, 403);
 		}
 		const { email: former } = session.user;
-		const isTaken = (await database.findAccount(email)) !== undefined;
+		const isTaken = (await database.findAccount(email))?.isVerified ?? false;
 		if (!isTaken) await newAddress.validate(token, { boundTo: email });
 		// What was mailed to the former address must not open the account: neither what was mailed before
 		// the change, nor what was mailed meanwhile.

@@ -32,7 +32,7 @@ export const magicLink: Flow = { routes, way, tokens: [signInLink] };
 
 routes.post(way.action, perClient(), (request, response) => {
 	const email = toAddress(field(request, "email"));
-	if (!email) return sendNoAddress(response, way, field(request, "email"));
+	if (!email) return sendNoAddress(response, way, field(request, "email"), field(request, "next"));
 	remember(request, response, { action: way.action, email, next: field(request, "next") });
 	response.redirect(303, "/check-mail");
 	afterResponse(async () => {

@@ -38,7 +38,7 @@ export const oneTimeCode: Flow = { routes, way, tokens: [signInCode] };
 
 routes.post(way.action, perClient(), (request, response) => {
 	const email = toAddress(field(request, "email"));
-	if (!email) return sendNoAddress(response, way, field(request, "email"));
+	if (!email) return sendNoAddress(response, way, field(request, "email"), field(request, "next"));
 	const next = field(request, "next");
 	const { nonce } = remember(request, response, { action: way.action, email, next });
 	response.redirect(303, "/code");

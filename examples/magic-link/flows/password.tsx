@@ -19,7 +19,7 @@ import {
 } from "../auth.js";
 import { baseUrl } from "../config.js";
 import { type Account, database } from "../database.js";
-import { perAddress, perClient } from "../limits.js";
+import { perAddress, perClient, perUser } from "../limits.js";
 import { afterResponse, notSent, sendMail } from "../mail.js";
 import { EmailForm, PasswordField, sendDeadLink, sendNoAddress, sendPage } from "../pages.js";
 
@@ -62,7 +62,9 @@ const sendSignIn = (response: Response, email: string, next: string, error?: str
 				{...{ action: "/password", button: "Sign in", email, next, error, fields: field }}
 			/>
 			<p>
-				<a href="/password/link">I have no password, or forgot it</a>
+				<a href={`/password/link?next=${encodeURIComponent(next)}`}>
+					I have no password, or forgot it
+				</a>
 			</p>
 		</>
 	);
@@ -71,7 +73,8 @@ const sendSignIn = (response: Response, email: string, next: string, error?: str
 
 routes.get("/password", async (request, response) => {
 	if (await currentSession(request, response)) return response.redirect(303, "/");
-	sendSignIn(response, readAsked(request)?.email ?? "", query(request, "next"));
+	const asked = readAsked(request);
+	sendSignIn(response, asked?.email ?? "", query(request, "next") || asked?.next || "");
 });
 
 routes.post("/password", perClient(), async (request, response) => {
@@ -92,16 +95,16 @@ routes.post("/password", perClient(), async (request, response) => {
 const way = { action: "/password/link", label: "Send me a link to choose a password" };
 
 routes.get(way.action, (request, response) => {
-	const form = (
-		<EmailForm action={way.action} button={way.label} email={readAsked(request)?.email} />
-	);
+	const { email } = readAsked(request) ?? {};
+	const next = query(request, "next");
+	const form = <EmailForm action={way.action} button={way.label} email={email} next={next} />;
 	sendPage(response, way.label, form);
 });
 
 routes.post(way.action, perClient(), (request, response) => {
 	const email = toAddress(field(request, "email"));
-	if (!email) return sendNoAddress(response, way, field(request, "email"));
-	remember(request, response, { action: way.action, email, next: "/" });
+	if (!email) return sendNoAddress(response, way, field(request, "email"), field(request, "next"));
+	remember(request, response, { action: way.action, email, next: field(request, "next") });
 	response.redirect(303, "/check-mail");
 	afterResponse(async () => {
 		const { id } = await findOrCreateAccount(email);
@@ -147,7 +150,7 @@ routes.get("/password/link/:token", async (request, response) => {
 	}
 });
 
-routes.post("/password/link/:token", async (request, response) => {
+routes.post("/password/link/:token", perClient<{ token: string }>(), async (request, response) => {
 	try {
 		const { userId } = await passwordLink.getToken(request.params.token);
 		// Read before the link is used: this is where it was mailed, whatever happens at the same time.
@@ -215,7 +218,7 @@ routes.post("/password/change", perClient(), async (request, response) => {
 	const { userId, email } = session.user;
 	const typed = field(request, "password");
 	if (!isGood(typed)) return sendChange(response, { password: RULE });
-	await perAddress(email);
+	await perUser(userId);
 	const stored = await verifyPassword({ id: userId, email }, field(request, "current"));
 	const chosen = await hash(typed);
 	// Only from the password that was verified: a reset may have come first.

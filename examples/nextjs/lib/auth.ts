@@ -41,6 +41,8 @@ export const auth = lucia({
 	env: origin.startsWith("https:") ? "PROD" : "DEV",
 	middleware: nextjs(),
 	origin: [origin],
+	// Where it fails, Lucia's own cleanup ends the process. `sweepDaily()` does it instead.
+	autoDatabaseCleanup: false,
 	transformDatabaseUser: ({ id, email }) => ({ userId: id, email }),
 });
 
@@ -61,12 +63,16 @@ export const magicLink = idToken(tokenStore(db), "magic-link", {
 
 const shared = globalThis as typeof globalThis & { sweeper?: NodeJS.Timeout };
 
-/** Deletes the expired tokens of users who don't come back: now, and once a day. */
+/** Deletes sessions that have ended, and the expired tokens of users who don't come back: now, and daily. */
 export const sweepDaily = () => {
-	const sweep = () => magicLink.deleteExpiredTokens().catch(console.error);
-	void sweep();
+	const sweep = async () => {
+		db.prepare("DELETE FROM auth_session WHERE idle_expires < ?").run(Date.now());
+		await magicLink.deleteExpiredTokens();
+	};
+	const run = () => void sweep().catch(console.error);
+	run();
 	clearInterval(shared.sweeper);
-	shared.sweeper = setInterval(sweep, 1000 * 60 * 60 * 24).unref();
+	shared.sweeper = setInterval(run, 1000 * 60 * 60 * 24).unref();
 };
 
 const findUserId = (email: string) =>
