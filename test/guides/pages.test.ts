@@ -202,8 +202,8 @@ describe("languages.md", () => {
 	};
 
 	it.each([
-		["de-AT, en;q=0.5", "Ein Link ist schon unterwegs.", "Er gilt 10 Minuten.", "in 1 Sekunde"],
-		["fr, ja", "A link is on its way already.", "It works for 10 minutes.", "in 1 second"],
+		["de-AT, en;q=0.5", "Ein Link ist unterwegs.", "Er gilt 10 Minuten.", "in 1 Sekunde"],
+		["fr, ja", "A link is on its way.", "It works for 10 minutes.", "in 1 second"],
 	])("speaks to a browser that asks for %s", async (accepted, error, lifetime, wait) => {
 		const { languageOf, fromNow, wording } = await load<Wording>("languages", "wording.ts");
 		const app = express().get("/", (request, response) => {
