@@ -11,11 +11,11 @@ const transport = createTransport(smtpUrl ?? mailbox?.url);
 
 export interface Mail {
 	readonly subject: string;
-	/** Paragraphs. One that is a URL becomes a link. */
 	readonly paragraphs: readonly string[];
 }
 
-const Paragraph = ({ text }: { text: string }) => (
+/** A paragraph of a mail. One that is a URL becomes a link. */
+export const Paragraph = ({ text }: { text: string }) => (
 	<p>{URL.canParse(text) ? <a href={text}>{text}</a> : text}</p>
 );
 

@@ -3,8 +3,8 @@ import { LuciaTokenError } from "@lucia-auth/tokens";
 import type { Request, Response } from "express";
 import type { ComponentChildren } from "preact";
 import { render } from "preact-render-to-string";
-import { currentSession } from "./auth.js";
-import { type Asked, secondsToWait } from "./asked.js";
+import { currentSession, ownerOf } from "./auth.js";
+import { type Asked, readAsked, secondsToWait } from "./asked.js";
 import type { Way } from "./flow.js";
 import { mailbox } from "./mail.js";
 
@@ -159,7 +159,8 @@ export const sendSignedIn = (response: Response, email: string, status = 200): v
  *
  * @param action the path that sends the next one
  * @param error what the handler threw; any other error than its own is thrown again
- * @param email the address that the next one goes to, if it is known
+ * @param email the address that the next one goes to. By default, the one that an expired link was mailed to, or that
+ * this browser asked with
  */
 export const sendDeadLink = async (
 	request: Request,
@@ -171,10 +172,11 @@ export const sendDeadLink = async (
 	if (!(error instanceof LuciaTokenError)) throw error;
 	const session = await currentSession(request, response);
 	if (session) return sendSignedIn(response, session.user.email, 410);
+	const address = email ?? (await ownerOf(error)) ?? readAsked(request)?.email;
 	const page = (
 		<>
 			<p>It has expired, was used, or is not valid. A link works once, for ten minutes.</p>
-			<EmailForm action={action} button="Send me a new link" email={email} />
+			<EmailForm action={action} button="Send me a new link" email={address} />
 		</>
 	);
 	sendPage(response, "This link does not work", page, 410);

@@ -1,17 +1,13 @@
 /** @jsxImportSource preact */
 import { Router } from "express";
 import type { Flow } from "../flow.js";
-import { mailbox } from "../mail.js";
+import { mailbox, Paragraph } from "../mail.js";
 import { sendPage } from "../pages.js";
 
 const routes = Router();
 
 /** The page that shows the demo's mail. */
 export const mailboxPage: Flow = { routes };
-
-const Line = ({ text }: { text: string }) => (
-	<p>{URL.canParse(text) ? <a href={text}>{text}</a> : text}</p>
-);
 
 routes.get("/mailbox", (_request, response, next) => {
 	if (!mailbox) return next();
@@ -22,7 +18,7 @@ routes.get("/mailbox", (_request, response, next) => {
 				To <strong>{to}</strong>
 			</p>
 			{text.split("\n\n").map((line) => (
-				<Line text={line} />
+				<Paragraph text={line} />
 			))}
 		</article>
 	));

@@ -1,14 +1,13 @@
 /** @jsxImportSource preact */
 import { idToken } from "@lucia-auth/tokens";
-import { type Request, type Response, Router } from "express";
+import { Router } from "express";
 import { type Flow, field, trimToken } from "../flow.js";
-import { finish, MIN_INTERVAL, readAsked, remember } from "../asked.js";
+import { finish, MIN_INTERVAL, remember } from "../asked.js";
 import {
 	accountTokens,
 	addressOf,
 	auth,
 	findOrCreateAccount,
-	ownerOf,
 	startSession,
 	toAddress,
 } from "../auth.js";
@@ -67,7 +66,7 @@ routes.get("/sign-in/:token", async (request, response) => {
 		);
 		sendPage(response, "One more step", page);
 	} catch (error) {
-		await sendDead(request, response, error);
+		await sendDeadLink(request, response, way.action, error);
 	}
 });
 
@@ -79,11 +78,6 @@ routes.post("/sign-in/:token", async (request, response) => {
 		await startSession(request, response, userId);
 		response.redirect(303, finish(request, response));
 	} catch (error) {
-		await sendDead(request, response, error);
+		await sendDeadLink(request, response, way.action, error);
 	}
 });
-
-const sendDead = async (request: Request, response: Response, error: unknown): Promise<void> => {
-	const email = (await ownerOf(error)) ?? readAsked(request)?.email;
-	await sendDeadLink(request, response, way.action, error, email);
-};

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 import { idToken } from "@lucia-auth/tokens";
 import { hash } from "@node-rs/argon2";
-import { type Request, type Response, Router } from "express";
+import { type Response, Router } from "express";
 import { type Flow, field, query, trimToken } from "../flow.js";
 import { MIN_INTERVAL, ownUrl, readAsked, remember } from "../asked.js";
 import {
@@ -11,7 +11,6 @@ import {
 	currentSession,
 	findOrCreateAccount,
 	isPassword,
-	ownerOf,
 	requireSession,
 	revokeMailed,
 	startSession,
@@ -133,11 +132,6 @@ const sendChoose = (response: Response, email: string, error?: string): void => 
 	sendPage(response, "Choose a password", page, error ? 422 : 200);
 };
 
-const sendDead = async (request: Request, response: Response, error: unknown): Promise<void> => {
-	const email = (await ownerOf(error)) ?? readAsked(request)?.email;
-	await sendDeadLink(request, response, way.action, error, email);
-};
-
 routes.param("token", trimToken);
 
 // Mail scanners open every link, so GET only reads.
@@ -146,7 +140,7 @@ routes.get("/password/link/:token", async (request, response) => {
 		const { userId } = await passwordLink.getToken(request.params.token);
 		sendChoose(response, (await auth.getUser(userId)).email);
 	} catch (error) {
-		await sendDead(request, response, error);
+		await sendDeadLink(request, response, way.action, error);
 	}
 });
 
@@ -165,7 +159,7 @@ routes.post("/password/link/:token", perClient<{ token: string }>(), async (requ
 		// No session: the user signs in with the new password (OWASP Forgot Password cheat sheet).
 		response.redirect(303, "/password/changed");
 	} catch (error) {
-		await sendDead(request, response, error);
+		await sendDeadLink(request, response, way.action, error);
 	}
 });
 
