@@ -21,15 +21,18 @@ export const pathIn = ({ text }: Mail): string => {
 /** The code in a mail. */
 export const codeIn = ({ text }: Mail): string => /\d{4} \d{4}/.exec(text)?.[0] ?? "";
 
-/** A mail server that keeps what it receives. */
-export const startSmtp = async () => {
+/** A mail server that keeps what it receives, and refuses what goes to some addresses. */
+export const startSmtp = async (isRefused: (address: string) => boolean = () => false) => {
 	const mails: Mail[] = [];
 	let refusal: string | undefined;
 	const server = new SMTPServer({
 		disabledCommands: ["AUTH", "STARTTLS"],
 		disableReverseLookup: true,
 		logger: false,
-		onRcptTo: (_address, _session, callback) => callback(refusal ? new Error(refusal) : null),
+		onRcptTo: ({ address }, _session, callback) => {
+			const reason = isRefused(address) ? `No such user: ${address}` : refusal;
+			callback(reason ? new Error(reason) : null);
+		},
 		onData: (stream, session, callback) => {
 			const chunks: Buffer[] = [];
 			stream.on("data", (chunk: Buffer) => chunks.push(chunk));

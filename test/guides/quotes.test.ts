@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readPage } from "../support/page.js";
+import { anchorsOf, linksOf, readPage } from "../support/page.js";
 import { root } from "../support/packed.js";
 
 // The guides quote the files of their app. Here, each quotation is what the file says, and each link leads
@@ -54,29 +54,11 @@ const problemOf = ({ language, lines: [first = "", ...quoted] }: Block): string 
 	return lines.some((_line, start) => isAt(start)) ? "" : `not in ${name}: ${quoted.join("\n")}`;
 };
 
-/** A page without its code, which may contain what only reads like a link or a heading. */
-const proseOf = (page: string): string => readPage(page).replace(/^```.*?^```$/gms, "");
-
-/** The anchors that GitHub gives to a page's headings. */
-const anchorsOf = (page: string): string[] =>
-	[...proseOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
-		heading
-			.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-			.toLowerCase()
-			.replace(/[^\p{L}\p{N}\s_-]/gu, "")
-			.replace(/\s/g, "-"),
-	);
-
-const linksOf = (page: string): string[] =>
-	[...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)]
-		.map(([, link = ""]) => link)
-		.filter((link) => !/^[a-z]+:/.test(link));
-
 const leads = (page: string, link: string): boolean => {
 	const [path = "", anchor] = link.split("#");
 	const target = path ? join(dirname(page), path) : page;
 	if (!existsSync(join(root, target))) return false;
-	return anchor === undefined || anchorsOf(target).includes(anchor);
+	return anchor === undefined || anchorsOf(readPage(target)).includes(anchor);
 };
 
 it.each(pages.filter((page) => !SERVERS.includes(page)))(
@@ -91,7 +73,7 @@ it.each(pages.filter((page) => !SERVERS.includes(page)))(
 
 describe.each(pages)("%s", (page) => {
 	it("has no dead link", () => {
-		expect(linksOf(page).filter((link) => !leads(page, link))).toEqual([]);
+		expect(linksOf(readPage(page)).filter((link) => !leads(page, link))).toEqual([]);
 	});
 
 	it("has lines of 120 characters at most", () => {

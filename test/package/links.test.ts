@@ -5,6 +5,7 @@ import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pack, type Packed, root } from "../support/packed.js";
+import { anchorsOf, linksOf } from "../support/page.js";
 
 // Every relative link of the packed pages leads to a file in the package. The README's may also lead to one
 // that only the repository has: npm resolves them by the package's `repository`.
@@ -20,26 +21,6 @@ beforeAll(async () => {
 	unpacked = join(packed.folder, "package");
 });
 afterAll(() => packed.remove());
-
-const withoutCode = (page: string): string => page.replace(/^```.*?^```$/gms, "");
-
-/** The anchors that GitHub gives to a page's headings. */
-const anchorsOf = (page: string): string[] => {
-	const seen: string[] = [];
-	for (const [, heading = ""] of withoutCode(page).matchAll(/^#+ (.*)$/gm)) {
-		const text = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();
-		seen.push(text.replace(/[^\p{L}\p{N}\s_-]/gu, "").replace(/\s/g, "-"));
-	}
-	return seen.map((anchor, index) => {
-		const before = seen.slice(0, index).filter((other) => other === anchor).length;
-		return before > 0 ? `${anchor}-${before}` : anchor;
-	});
-};
-
-const linksOf = (page: string): string[] =>
-	[...withoutCode(page).matchAll(/\]\(([^)\s]+)\)/g)]
-		.map(([, link = ""]) => link)
-		.filter((link) => !/^[a-z]+:/.test(link));
 
 /** Whether a link on a page leads to a file, or for a page of the repository a folder, and to its anchor. */
 const leads = async (folder: string, page: string, link: string): Promise<boolean> => {

@@ -53,3 +53,25 @@ export const runBlock = async (
 	}
 	return exports;
 };
+
+/** A page without its code, which may contain what only reads like a link or a heading. */
+const withoutCode = (page: string): string => page.replace(/^```.*?^```$/gms, "");
+
+/** The anchors that GitHub gives to a page's headings. */
+export const anchorsOf = (page: string): string[] => {
+	const seen: string[] = [];
+	for (const [, heading = ""] of withoutCode(page).matchAll(/^#+ (.*)$/gm)) {
+		const text = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();
+		seen.push(text.replace(/[^\p{L}\p{N}\s_-]/gu, "").replace(/\s/g, "-"));
+	}
+	return seen.map((anchor, index) => {
+		const before = seen.slice(0, index).filter((other) => other === anchor).length;
+		return before > 0 ? `${anchor}-${before}` : anchor;
+	});
+};
+
+/** The relative links of a page. */
+export const linksOf = (page: string): string[] =>
+	[...withoutCode(page).matchAll(/\]\(([^)\s]+)\)/g)]
+		.map(([, link = ""]) => link)
+		.filter((link) => !/^[a-z]+:/.test(link));

@@ -2,14 +2,12 @@ import Database from "libsql";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import PostalMime from "postal-mime";
-import { SMTPServer } from "smtp-server";
 import ts from "typescript";
 import { expect } from "vitest";
+import { startSmtp } from "../examples/smtp.js";
 import { freePort } from "./server.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -57,38 +55,6 @@ const install = (page: string): string => {
 	return folder;
 };
 
-interface Mail {
-	readonly to: string;
-	readonly text: string;
-}
-
-/** A mail server that refuses what goes to an address with `refused`. */
-const startSmtp = async () => {
-	const mails: Mail[] = [];
-	const server = new SMTPServer({
-		disabledCommands: ["AUTH", "STARTTLS"],
-		disableReverseLookup: true,
-		logger: false,
-		onRcptTo: ({ address }, _session, callback) => {
-			callback(address.includes("refused") ? new Error(`No such user: ${address}`) : undefined);
-		},
-		onData: (stream, session, callback) => {
-			const chunks: Buffer[] = [];
-			stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-			stream.on("end", () => {
-				void PostalMime.parse(Buffer.concat(chunks)).then(({ text = "" }) => {
-					mails.push({ to: session.envelope.rcptTo.map(({ address }) => address).join(), text });
-					callback();
-				});
-			});
-		},
-	});
-	await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-	const { port } = server.server.address() as AddressInfo;
-	const close = () => new Promise<void>((resolve) => server.close(resolve));
-	return { mails, url: `smtp://127.0.0.1:${port}`, close };
-};
-
 export interface Page {
 	readonly status: number;
 	readonly headers: Headers;
@@ -132,7 +98,7 @@ export class Client {
 export const startRecipe = async (page: string) => {
 	const folder = install(page);
 	const main = [...filesOf(page).keys()].at(-1) ?? "";
-	const smtp = await startSmtp();
+	const smtp = await startSmtp((address) => address.includes("refused"));
 	const running: (() => Promise<void>)[] = [];
 
 	/** Starts a process of the app. Resolves when it serves, or when it has ended. */
@@ -172,9 +138,7 @@ export const startRecipe = async (page: string) => {
 
 	/** Waits for the mail to an address, and returns its link. */
 	const mailedUrl = async (email: string): Promise<URL> => {
-		const find = () => smtp.mails.find(({ to }) => to === email);
-		await expect.poll(find, { timeout: 20_000 }).toBeDefined();
-		const { text = "" } = smtp.mails.splice(smtp.mails.indexOf(find() as Mail), 1)[0] ?? {};
+		const { text } = await smtp.next(email);
 		return new URL(/http\S+/.exec(text)?.[0] ?? "");
 	};
 
