@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig, type Plugin } from "vitest/config";
+import { defineConfig, type Plugin, type TestProjectInlineConfiguration } from "vitest/config";
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -21,10 +21,102 @@ const seconds = (timeout: number): { testTimeout: number; hookTimeout: number } 
 
 // Each suite is a project, and `npm run test:NAME` runs it. A suite that races, or that fills the machine
 // with processes, runs one file at a time.
+const projects: TestProjectInlineConfiguration[] = [
+	{
+		test: {
+			name: "unit",
+			include: ["test/*.test.ts", "test/{fuzz,interleavings,limits,stores}/**/*.test.ts"],
+			// Lucia's scrypt and the interleavings are slow on a busy machine.
+			...seconds(60),
+		},
+	},
+	{
+		test: {
+			name: "examples",
+			include: ["test/{examples,guides}/**/*.test.ts"],
+			...seconds(60),
+		},
+	},
+	{
+		plugins: [workedStores],
+		resolve: { alias: { "@lucia-auth/tokens": path("src/index.ts") } },
+		test: {
+			name: "matrix",
+			include: ["test/matrix/*.test.ts"],
+			globalSetup: "test/matrix/setup.ts",
+			...seconds(30),
+		},
+	},
+	{
+		// Its processes run the built package, on the databases of the matrix.
+		test: {
+			name: "races",
+			include: ["test/races/**/*.test.ts"],
+			globalSetup: "test/matrix/setup.ts",
+			fileParallelism: false,
+			// The default store loses a connection with each lost insert on PostgreSQL: see docs/stores.md.
+			...seconds(600),
+		},
+	},
+	{
+		// Databases as production has them: behind poolers, replicated, clustered. It starts them all.
+		test: {
+			name: "worlds",
+			include: ["test/worlds/**/*.test.ts"],
+			globalSetup: "test/worlds/setup.ts",
+			fileParallelism: false,
+			...seconds(120),
+		},
+	},
+	{
+		test: {
+			name: "browser",
+			include: ["test/browser/**/*.test.ts"],
+			fileParallelism: false,
+			...seconds(60),
+		},
+	},
+	{
+		test: { name: "runtimes", include: ["test/runtimes/*.test.ts"], ...seconds(60) },
+	},
+	{
+		// One file packs a clone, which builds it.
+		test: { name: "package", include: ["test/package/**/*.test.ts"], ...seconds(600) },
+	},
+	{
+		// `npm test` and the matrix run one hundredth of this.
+		test: {
+			name: "fuzz",
+			include: ["test/fuzz/*.test.ts", "test/matrix/fuzz.test.ts"],
+			globalSetup: "test/matrix/setup.ts",
+			env: { FUZZ_RUNS: "100000" },
+		},
+	},
+	{
+		// These run on the sources alone: a mutant is not built. mysql2 and d1 stay out: a MariaDB server and a
+		// worker would start for each of the processes. What opens a database in a hook stays out as well, since
+		// it hides from Stryker which tests reach a statement.
+		test: {
+			name: "mutation",
+			include: [
+				"test/*.test.ts",
+				"test/{limits,stores}/*.test.ts",
+				"test/matrix/{arguments,pg,sqlite}.test.ts",
+			],
+			// The statements are compared with a page as text, so that any mutant would count as noticed.
+			exclude: ["test/{adapters,readme,statements}.test.ts"],
+			globalSetup: "test/mutation/setup.ts",
+			...seconds(60),
+		},
+	},
+];
+
 export default defineConfig({
 	test: {
-		// Stryker names no project.
-		project: process.env["STRYKER_MUTATOR_WORKER"] ? ["mutation"] : [],
+		// Stryker cannot name a project.
+		projects: process.env["STRYKER_MUTATOR_WORKER"]
+			? projects.filter(({ test }) => test?.name === "mutation")
+			: projects,
 		coverage: {
 			provider: "v8",
 			include: ["src/**"],
@@ -36,94 +128,5 @@ export default defineConfig({
 			],
 			thresholds: { lines: 100, branches: 100, functions: 100, statements: 100 },
 		},
-		projects: [
-			{
-				test: {
-					name: "unit",
-					include: ["test/*.test.ts", "test/{interleavings,limits,stores}/**/*.test.ts"],
-					// Lucia's scrypt and the interleavings are slow on a busy machine.
-					...seconds(60),
-				},
-			},
-			{
-				test: {
-					name: "examples",
-					include: ["test/{examples,guides}/**/*.test.ts"],
-					...seconds(60),
-				},
-			},
-			{
-				plugins: [workedStores],
-				resolve: { alias: { "@lucia-auth/tokens": path("src/index.ts") } },
-				test: {
-					name: "matrix",
-					include: ["test/matrix/*.test.ts"],
-					globalSetup: "test/matrix/setup.ts",
-					...seconds(30),
-				},
-			},
-			{
-				// Its processes run the built package, on the databases of the matrix.
-				test: {
-					name: "races",
-					include: ["test/races/**/*.test.ts"],
-					globalSetup: "test/matrix/setup.ts",
-					fileParallelism: false,
-					// The default store loses a connection with each lost insert on PostgreSQL: see docs/stores.md.
-					...seconds(600),
-				},
-			},
-			{
-				// Databases as production has them: behind poolers, replicated, clustered. It starts them all.
-				test: {
-					name: "worlds",
-					include: ["test/worlds/**/*.test.ts"],
-					globalSetup: "test/worlds/setup.ts",
-					fileParallelism: false,
-					...seconds(120),
-				},
-			},
-			{
-				test: {
-					name: "browser",
-					include: ["test/browser/**/*.test.ts"],
-					fileParallelism: false,
-					...seconds(60),
-				},
-			},
-			{
-				test: { name: "runtimes", include: ["test/runtimes/*.test.ts"], ...seconds(60) },
-			},
-			{
-				// One file packs a clone, which builds it.
-				test: { name: "package", include: ["test/package/**/*.test.ts"], ...seconds(600) },
-			},
-			{
-				// `npm test` and the matrix run one hundredth of this.
-				test: {
-					name: "fuzz",
-					include: ["test/fuzz/*.test.ts", "test/matrix/fuzz.test.ts"],
-					globalSetup: "test/matrix/setup.ts",
-					env: { FUZZ_RUNS: "100000" },
-				},
-			},
-			{
-				// These run on the sources alone: a mutant is not built. mysql2 and d1 stay out: a MariaDB server and a
-				// worker would start for each of the processes. What opens a database in a hook stays out as well, since
-				// it hides from Stryker which tests reach a statement.
-				test: {
-					name: "mutation",
-					include: [
-						"test/*.test.ts",
-						"test/{limits,stores}/*.test.ts",
-						"test/matrix/{arguments,pg,sqlite}.test.ts",
-					],
-					// The statements are compared with a page as text, so that any mutant would count as noticed.
-					exclude: ["test/{adapters,readme,statements}.test.ts"],
-					globalSetup: "test/mutation/setup.ts",
-					...seconds(60),
-				},
-			},
-		],
 	},
 });
