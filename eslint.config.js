@@ -27,7 +27,7 @@ export default defineConfig(
 	},
 	{
 		// Linted without types, because their packages may not be installed.
-		files: ["examples/{sveltekit,nextjs}/**/*.{ts,tsx}"],
+		files: ["examples/{nextjs,stores,sveltekit}/**/*.{ts,tsx}"],
 		extends: [tseslint.configs.recommended, tseslint.configs.disableTypeChecked],
 	},
 	{
