@@ -15,7 +15,7 @@ export const MAX_SKEW = 3 * 60 * 1000;
  * Adds a duration to the current time.
  *
  * @param seconds a duration in seconds
- * @returns the moment in whole epoch milliseconds
+ * @returns the time in whole epoch milliseconds
  */
 export const secondsFromNow = (seconds: number): number => Math.trunc(now() + seconds * 1000);
 
@@ -23,6 +23,6 @@ export const secondsFromNow = (seconds: number): number => Math.trunc(now() + se
  * Whether a token has expired. It is valid up to and including its last millisecond, as in Lucia.
  *
  * @param expires epoch milliseconds
- * @param at the moment to check, in epoch milliseconds
+ * @param at the time to check, in epoch milliseconds
  */
 export const isExpired = (expires: number, at: number): boolean => at > expires;

@@ -13,6 +13,7 @@ export type LuciaTokenErrorMessage =
 // Another copy of this package may have thrown the error: a bundler or a workspace may install two.
 const BRAND = Symbol.for("@lucia-auth/tokens.LuciaTokenError");
 
+/** @inline */
 interface LuciaTokenErrorOptions {
 	readonly cause?: unknown;
 	readonly retryAfter?: number;

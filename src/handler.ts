@@ -42,7 +42,7 @@ export interface TokenHandler<Ids extends readonly unknown[]> {
 	 * Stores a new token for a user and returns it.
 	 *
 	 * @param userId the user's id, as the database spells it
-	 * @param options `boundTo`: a text that you must pass again with the token; `expiresIn`: how long this token
+	 * @param options `boundTo`: a string that you must pass again with the token; `expiresIn`: how long this token
 	 * is valid, in seconds, in place of the handler's
 	 * @returns the token; `token.toString()` goes into the link or the mail
 	 * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user, or the user id is too long to fit
@@ -66,11 +66,11 @@ export interface TokenHandler<Ids extends readonly unknown[]> {
 	 * database: see docs/production.md.
 	 *
 	 * @param token the value in the link, or what the user typed
-	 * @param args for password tokens the id of the token's user; then the options. `boundTo`: the text that
+	 * @param args for password tokens the id of the token's user; then the options. `boundTo`: the string that
 	 * the token was issued with, if any; `revoke`: the names of the tokens that the user loses with this one
 	 * @returns the token, with the id of its user as the database spells it
 	 * @throws LuciaTokenError `INVALID_TOKEN`: the token is unknown, used, revoked, malformed, of another
-	 * type or user, or bound to another text; or, for password tokens, `maxAttempts` wrong ones were tried
+	 * type or user, or bound to another string; or, for password tokens, `maxAttempts` wrong ones were tried
 	 * while it was outstanding, or it is not one of the user's ten newest
 	 * @throws LuciaTokenError `EXPIRED_TOKEN`: the token has expired, and `userId` tells whose it was, if it is
 	 * an id token; this call deletes it, so the next one throws `INVALID_TOKEN`
@@ -150,7 +150,7 @@ export interface TokenHandler<Ids extends readonly unknown[]> {
 	 * @returns how many rows it deleted
 	 * @throws TypeError `signal` is not an `AbortSignal`, `options` is not an object or has an unknown option,
 	 * or the store cannot do it. The default store cannot, because Lucia's adapters do not
-	 * list the keys of all users: it deletes expired rows at every eighth call of `issue()` or so
+	 * list the keys of all users: it deletes expired rows at about every eighth call to `issue()`
 	 */
 	readonly deleteExpiredTokens: (options?: SweepOptions) => Promise<number>;
 
@@ -171,7 +171,7 @@ export interface Layout {
 	readonly userPrefix?: (userId: string) => string;
 }
 
-/** Where to look for a token, and the options that came with it. */
+/** Where to find a token, and the options that came with it. */
 interface Located {
 	readonly scope: Scope | undefined;
 	readonly options: { readonly boundTo?: unknown };
@@ -214,7 +214,7 @@ const finder = (
 		valueOf: (token: unknown): unknown =>
 			typeof token === "string" ? readTyped(token, alphabet) : tokenValue(token),
 
-		/** Where to look for a token, and the options that came with it. */
+		/** Where to find a token, and the options that came with it. */
 		locate<Name extends string = never>(args: readonly unknown[], ...names: Name[]) {
 			const options = ownOptions(args[userPrefix ? 1 : 0], ["boundTo", ...names]);
 			const scope: Scope | undefined = userPrefix ? userScope(args[0]) : { prefix: typePrefix };

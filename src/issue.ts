@@ -9,7 +9,7 @@ import { tokenLimit } from "./limits/token-limit.js";
 import { checkBinding, checkSeconds, type Settings } from "./options.js";
 import { type Token, tokenKeyId, toToken } from "./token.js";
 
-// An app that never sweeps keeps a bounded number of rows: one call of issue() in so many sweeps.
+// An app that never sweeps keeps a bounded number of rows: one call to issue() in so many sweeps.
 const CALLS_PER_SWEEP = 8;
 
 // A fixed `generate` must not make two tokens of one id and expiry: internal ids name both.

@@ -60,7 +60,7 @@ export interface AtRest {
 	/**
 	 * @param value the value of the token
 	 * @param prefix what the id of its key begins with
-	 * @param boundTo the text that it is bound to, if any
+	 * @param boundTo the string that it is bound to, if any
 	 * @returns the id of its key; `undefined` if tokens cannot be bound
 	 */
 	readonly keyId: (
@@ -79,7 +79,7 @@ const HMAC_SHA256 = "hmac-sha256 ";
 const DIGEST = /^(hmac-)?sha256 [0-9a-f]{64}$/;
 const HEX_LENGTH = 64;
 
-// No prefix and no token contains NUL, so different parts make different texts. Without it, user `a` with
+// No prefix and no token contains NUL, so different parts make different strings. Without it, user `a` with
 // token `b.c` and user `a.b` with token `c` would share a digest.
 const join = (...parts: (string | undefined)[]): string =>
 	parts.filter((part) => part !== undefined).join("\0");

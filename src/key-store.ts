@@ -2,9 +2,9 @@
 export interface StoredKey {
 	/** `NAME:TOKEN` for id tokens, `NAME:USERID.TOKEN` for password tokens. */
 	readonly id: string;
-	/** The user that owns the key: the text that the database has, to the last character. */
+	/** The user that owns the key: exactly as the database spells it. */
 	readonly userId: string;
-	/** The last moment at which the key is valid, in epoch milliseconds. */
+	/** The last time at which the key is valid, in epoch milliseconds. */
 	readonly expires: number;
 }
 
@@ -54,8 +54,8 @@ export const MAX_CODES = 10;
  * The port between handlers and databases: the operations on single-use keys that handlers need.
  *
  * - No operation returns or deletes a key that is primary, has no expiry, or has a password.
- * - Ids are compared byte for byte, whatever the collation of the column. A user has one id, the text that
- *   the database has. Any other spelling is an unknown user, and so is an id that the column cannot hold.
+ * - Ids are compared byte for byte, whatever the collation of the column. A user has one id, the string in
+ *   the database. Any other spelling is an unknown user, and so is an id that the column cannot hold.
  * - If you pass a `userId`, another user's key counts as missing.
  * - Database errors pass through unchanged.
  */
@@ -75,7 +75,7 @@ export interface KeyStore {
 
 	/**
 	 * Deletes a key and returns it. Of all concurrent calls with one key, in one process or many, at most
-	 * one gets it, and exactly one if no fault intervenes. A key that a call got must stay deleted, so the
+	 * one gets it, and exactly one if nothing fails. A key that a call got must stay deleted, so the
 	 * database must keep what it has acknowledged.
 	 *
 	 * @returns the key that this call deleted, expired or not; `null` if there is none or another call
@@ -85,7 +85,7 @@ export interface KeyStore {
 
 	/**
 	 * Consumes a key and deletes other keys of its user, in one step. Of all concurrent calls with different keys
-	 * of one user that each delete the others' keys, exactly one gets its key if no fault intervenes. A key that
+	 * of one user that each delete the others' keys, exactly one gets its key if nothing fails. A key that
 	 * has expired (`now > expires`) is consumed alone. Leave it out if your store cannot do it in one step:
 	 * `validate()` with `revoke` then throws a `TypeError`.
 	 *
@@ -135,7 +135,7 @@ export interface KeyStore {
 	 * Does what `deleteExpiredByUser` does for the keys of all users, in batches, so that other calls need not
 	 * wait long. A batch reads up to a thousand rows of the table in the order of their ids, and deletes those
 	 * that have expired. A store that makes nobody wait may do it all in one batch. Leave it out if your store
-	 * cannot find expired keys without a user: handlers then delete expired keys at some of their calls of
+	 * cannot find expired keys without a user: handlers then delete expired keys in some calls to
 	 * `issue()`.
 	 *
 	 * @param prefix what the ids begin with, byte for byte
@@ -185,7 +185,7 @@ export interface KeyStore {
 
 	/**
 	 * Whether statements run in a transaction of the app's. No limit holds there, because a rollback forgets
-	 * what was counted, so handlers with limits refuse to answer. Leave it out if your driver cannot tell.
+	 * what was counted, so handlers with limits throw an `Error`. Leave it out if your driver cannot tell.
 	 */
 	isInTransaction?(): boolean | Promise<boolean>;
 }

@@ -84,9 +84,9 @@ export interface GuessableTokenOptions extends TokenOptions {
 /** The options of `getToken()` and `invalidate()`. */
 export interface BindingOptions {
 	/**
-	 * A text that the token is bound to: you must pass it again with the token. Use the email address that
+	 * A string that the token is bound to: you must pass it again with the token. Use the email address that
 	 * you send the token to, for example, or a nonce in a cookie of the browser that requested it
-	 * (ASVS 5.0 6.6.2). Token and text are hashed together, so this needs `storeToken: "hashed"`.
+	 * (ASVS 5.0 6.6.2). Token and string are hashed together, so this needs `storeToken: "hashed"`.
 	 */
 	readonly boundTo?: string;
 }
@@ -234,7 +234,7 @@ export const revokedPrefixes = (names: unknown): string[] => {
 };
 
 /**
- * Checks the text that a token is bound to.
+ * Checks the string that a token is bound to.
  *
  * @throws TypeError it is not a string, or the handler does not hash tokens
  * @throws RangeError it is empty or has a lone surrogate

@@ -58,7 +58,7 @@ export const tokenKeyId = (token: unknown): string | undefined => {
 export class Token {
 	/** The id of the user that the token was issued to. */
 	readonly userId: string;
-	/** The last moment at which the token is valid. */
+	/** The last time at which the token is valid. */
 	readonly expiresAt: Date;
 
 	// JSON.stringify and spread see neither private fields nor accessors of the prototype.
@@ -81,7 +81,7 @@ export class Token {
 		this.expiresAt = key.expiresAt;
 	}
 
-	/** Whether the token has expired, as of the moment you read this. */
+	/** Whether the token has expired, as of when you read this. */
 	get expired(): boolean {
 		return isExpired(this.expiresAt.getTime(), now());
 	}
@@ -114,7 +114,7 @@ export class Token {
 	}
 }
 
-/** @param at the moment at which the key was read, in epoch milliseconds */
+/** @param at the time at which the key was read, in epoch milliseconds */
 export const toToken = ({ id, userId, expires }: StoredKey, value: string, at: number): Token => {
 	const colon = id.indexOf(":");
 	return new Token(value, {

@@ -13,7 +13,7 @@ const MAX_STALL = 2 * 60 * 1000;
 const PERIOD = MAX_STALL + MAX_SKEW;
 
 // How long after its end an interval names the next one: alone, and at all. A sweep deletes it much later,
-// so a call on either side of these moments still finds it.
+// so a call on either side of these times still finds it.
 const NAMES_ALONE = 2 * PERIOD;
 const NAMES = INTERNAL_GRACE / 2;
 

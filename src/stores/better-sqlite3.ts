@@ -67,8 +67,8 @@ export const betterSqlite3 = (db: SqliteDatabase, options?: SqliteOptions): KeyS
 
 	const isInTransaction = (): boolean => Boolean(db.inTransaction ?? db.isTransaction);
 
-	// libsql does not reset a statement that fails with SQLITE_BUSY. What the connection writes after it gets an
-	// answer, but is not committed, and may be rolled back. In a transaction, that is an error.
+	// libsql does not reset a statement that fails with SQLITE_BUSY. Later writes on the connection seem to succeed,
+	// but are not committed, and may be rolled back. In a transaction, they are an error.
 	const libsql = db.syncUntil === undefined ? null : (db as Required<SqliteDatabase>);
 	const run = <Result>(sql: string, statement: () => Result): Result => {
 		if (!libsql || sql.startsWith("SELECT") || isInTransaction()) return statement();

@@ -35,7 +35,7 @@ export interface Mysql2Pool {
 	readonly batch?: unknown;
 }
 
-// The bytes of a text, or of a number's digits, whatever the character sets and collations of column and
+// The bytes of a string, or of a number's digits, whatever the character sets and collations of column and
 // connection. The default collations ignore case, accents, and trailing spaces.
 const letters = (text: string): string => `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 
@@ -50,7 +50,7 @@ const begins = (prefix: string, id: string): string =>
 // So numbers are sent as strings, and cast.
 const NUMBER = "CAST(? AS SIGNED)";
 
-// Bytes, because the server converts texts to the connection's character set, and puts `?` for letters that
+// Bytes, because the server converts strings to the connection's character set, and puts `?` for letters that
 // it lacks: another user's id, perhaps. Drivers round the numbers of a BIGINT.
 const columnsOf = (key: string): string =>
 	`${key}.id, ${letters(`${key}.user_id`)} AS user_id, ${key}.expires`;
@@ -175,7 +175,7 @@ const NO_REFERENCED_ROW = [1216, 1452];
 const PARSE_ERROR = 1064;
 
 // What the database says of an id that a column cannot hold or parse: letters that its character set lacks
-// (1267 "Illegal mix of collations", 1366, 3988), or a text that is no number or UUID (1292, 1366, 1916).
+// (1267 "Illegal mix of collations", 1366, 3988), or a string that is no number or UUID (1292, 1366, 1916).
 const NOT_IN_COLUMN = [1267, 1292, 1366, 1916, 3988];
 
 const isErrno = (error: unknown, ...numbers: unknown[]): error is Error =>
@@ -193,8 +193,8 @@ const toText = (value: unknown): unknown =>
 const withTexts = (row: object): object =>
 	Object.fromEntries(Object.entries(row).map(([column, value]) => [column, toText(value)]));
 
-const WRONG_ANSWER =
-	"execute() must answer as that of mysql2/promise does: with an array of rows or of a result, and fields";
+const WRONG_RESULT =
+	"execute() must return what that of mysql2/promise does: an array with rows or a result, and fields";
 
 const MISTAKES: readonly Mistake[] = [
 	[["promise"], "one with callbacks: pass pool.promise(), or create it with mysql2/promise"],
@@ -206,7 +206,7 @@ const MISTAKES: readonly Mistake[] = [
 
 const WITH_CALLBACKS: Mistake = [["batch"], "one of mariadb/callback: create it with mariadb"];
 
-// Without them, mariadb answers with rows alone, and its errors hold the values, and so the token.
+// Without them, mariadb returns rows alone, and its errors hold the values, and so the token.
 const MARIADB_OPTIONS = {
 	metaAsArray: true,
 	logParam: false,
@@ -229,15 +229,15 @@ const toRunner = (pool: Mysql2Pool) => {
 
 	const execute = async (sql: string, values: string[]): Promise<unknown> => {
 		const statement = pool.batch ? { ...MARIADB_OPTIONS, sql } : sql;
-		const answer: unknown = await pool.execute(statement as string, values);
-		if (!Array.isArray(answer)) throw new TypeError(WRONG_ANSWER);
-		return answer[0];
+		const result: unknown = await pool.execute(statement as string, values);
+		if (!Array.isArray(result)) throw new TypeError(WRONG_RESULT);
+		return result[0];
 	};
 
 	/** Selects keys. It is not run again after a deadlock. */
 	const selectOnce = async <Row = KeyRow>(sql: string, values: string[]): Promise<Row[]> => {
 		const rows = await execute(sql, values);
-		if (!Array.isArray(rows)) throw new TypeError(WRONG_ANSWER);
+		if (!Array.isArray(rows)) throw new TypeError(WRONG_RESULT);
 		return (rows as object[]).map(withTexts) as Row[];
 	};
 
@@ -253,7 +253,7 @@ const toRunner = (pool: Mysql2Pool) => {
 		orNothing(
 			retry(async () => {
 				const result = (await execute(sql, values)) as { affectedRows?: unknown } | undefined;
-				if (typeof result?.affectedRows !== "number") throw new TypeError(WRONG_ANSWER);
+				if (typeof result?.affectedRows !== "number") throw new TypeError(WRONG_RESULT);
 				return result.affectedRows;
 			}, isRolledBack),
 			isNotInColumn,

@@ -33,7 +33,7 @@ export interface PgDriver {
 	query: PgPool["query"];
 	/** Whether it chooses a connection for each statement, outside of any transaction of the app's. */
 	readonly isPool: boolean;
-	/** Whether the app has begun a transaction, where moments do not tell. */
+	/** Whether the app has begun a transaction, where times do not tell. */
 	isInTransaction?(): Promise<boolean>;
 }
 

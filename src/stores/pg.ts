@@ -44,14 +44,14 @@ export interface PgOptions extends TablesOption {
 	readonly prepare?: boolean | undefined;
 }
 
-// The text that the database has. A cast would strip the padding of a CHAR.
+// The string in the database. A cast would strip the padding of a CHAR.
 const text = (userId: string): string => `concat(${userId})`;
 
 const isText = (userId: string, parameter: string): string =>
 	`${text(userId)} COLLATE "C" = ${parameter}::text`;
 
 // The first comparison uses the index, in the type and collation of the column. The second compares byte
-// for byte, because that type or collation may take another text for the same id.
+// for byte, because that type or collation may take another string for the same id.
 const isKeyId = (column: string, parameter: string): string =>
 	`${column} = ${parameter} AND ${column}::text COLLATE "C" = ${parameter}::text`;
 
@@ -199,7 +199,7 @@ const isAborted = (error: unknown): boolean => isCode(error, "25P02");
 // The user was deleted while the statement ran.
 const USER_GONE = "23503";
 
-// What PostgreSQL says of an id that a column cannot hold or parse: a text that is no UUID, number, or date,
+// What PostgreSQL says of an id that a column cannot hold or parse: a string that is no UUID, number, or date,
 // a number that is too large, or letters that its encoding lacks.
 const NOT_IN_COLUMN = ["22P02", "22003", "22007", "22008", "22021", "22P05"];
 
@@ -211,7 +211,7 @@ const isNotInColumn = (error: unknown): boolean => isCode(error, ...NOT_IN_COLUM
  */
 const IN_TRANSACTION = `SELECT now()::text AS began, now() = statement_timestamp() AS is_first`;
 
-/** Tells texts apart (FNV-1a), where nobody gains from a collision. */
+/** Tells strings apart (FNV-1a), where nobody gains from a collision. */
 const hash = (text: string): number => {
 	let hash = 0x811c9dc5;
 	for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
@@ -224,7 +224,7 @@ const toRunner = (
 	statements: ReturnType<typeof toStatements>,
 	prepare: boolean,
 ) => {
-	// The name depends on the text, because pg rejects a second text under one name. Stores on other tables,
+	// The name depends on the statement, because pg rejects a second statement under one name. Stores on other tables,
 	// or of other versions of this library, may share the pool.
 	const names = Object.fromEntries(
 		Object.entries(statements).map(([operation, text]) => [
@@ -251,7 +251,7 @@ const toRunner = (
 		);
 		if (Array.isArray(result?.rows)) return result;
 		throw new TypeError(
-			"query() must answer as that of pg does: with an object that has an array of rows",
+			"query() must return what that of pg does: an object with an array of rows",
 		);
 	};
 

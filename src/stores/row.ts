@@ -4,14 +4,14 @@ import { INTERNAL_GRACE, type StoredKey } from "../key-store.js";
 /** A row of the key table, as a driver returns it. */
 export interface KeyRow {
 	readonly id: string;
-	/** The native stores select it as text. Lucia's adapters may return the number of an integer column. */
+	/** The native stores select it as a string. Lucia's adapters may return the number of an integer column. */
 	readonly user_id: string | number | bigint;
 	/** Drivers return a BIGINT as a number, a string, or a BigInt, depending on their settings. */
 	readonly expires: number | string | bigint;
 }
 
 /**
- * The id of a user, as text.
+ * The id of a user, as a string.
  *
  * @throws TypeError it is a number that the driver may have rounded, and so perhaps another user's, or missing
  */
@@ -28,7 +28,7 @@ export const toUserId = (id: string | number | bigint | undefined): string => {
 
 /** @throws TypeError the expiry is not a finite number, or the user id may be rounded */
 export const toStoredKey = ({ id, user_id, expires: stored }: KeyRow): StoredKey => {
-	// A Date and an empty text are numbers, too, to Number().
+	// A Date and an empty string are numbers, too, to Number().
 	const expires = typeof stored === "object" || stored === "" ? NaN : Number(stored);
 	if (!Number.isFinite(expires)) {
 		throw new TypeError("The column expires must hold epoch milliseconds: make it a BIGINT");
@@ -36,14 +36,14 @@ export const toStoredKey = ({ id, user_id, expires: stored }: KeyRow): StoredKey
 	return { id, userId: toUserId(user_id), expires };
 };
 
-/** A sweep at `now` deletes the internal keys that expired before this moment. */
+/** A sweep at `now` deletes the internal keys that expired before this time. */
 export const internalBefore = (now: number): number => now - INTERNAL_GRACE;
 
 export const firstKey = ([row]: readonly KeyRow[]): StoredKey | null =>
 	row ? toStoredKey(row) : null;
 
 /**
- * The keys in the answer to a list, which joins a user with the user's keys. It has no row for an unknown
+ * The keys in the rows of a list, which joins a user with the user's keys. It has no row for an unknown
  * user, and one row of nulls for a user without keys.
  *
  * @throws LuciaTokenError `INVALID_USER_ID`: there is no such user
@@ -53,13 +53,13 @@ export const keysOfUser = (rows: readonly (KeyRow | { id: null })[]): StoredKey[
 	return rows.filter((row) => row.id !== null).map(toStoredKey);
 };
 
-/** Answers a statement that asks for what cannot be there: with nothing, in place of the database's error. */
+/** Returns nothing, in place of the database's error, if a statement asks for what cannot be there. */
 export const orNothing = <Result>(
-	answer: Promise<Result>,
+	statement: Promise<Result>,
 	isNothing: (error: unknown) => boolean,
 	nothing: Result,
 ): Promise<Result> =>
-	answer.catch((error: unknown) => {
+	statement.catch((error: unknown) => {
 		if (isNothing(error)) return nothing;
 		throw error;
 	});

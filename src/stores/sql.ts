@@ -1,7 +1,11 @@
 import { check, ownOptions } from "../check.js";
 import type { SweptBatch } from "../key-store.js";
 
-/** The names of tables of your own. A name may include a schema: `"auth.user_token"`. */
+/**
+ * The names of tables of your own. A name may include a schema: `"auth.user_token"`.
+ *
+ * @inline
+ */
 export interface Tables {
 	/** The table of users. Its column `id` holds the `userId` that you pass to handlers. */
 	readonly user: string;
@@ -12,7 +16,8 @@ export interface Tables {
 /** The option that the native stores share. */
 export interface TablesOption {
 	/**
-	 * The names of tables of your own, in place of those of Lucia v1.
+	 * The names of tables of your own, in place of those of Lucia v1: `user` is the table of users, and `key` a
+	 * table for tokens alone. A name may include a schema: `"auth.user_token"`.
 	 *
 	 * @default `auth_user` and `auth_key`, the tables of Lucia v1
 	 */

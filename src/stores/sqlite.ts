@@ -20,7 +20,7 @@ export interface SqliteDriver {
 }
 
 // The first comparison uses the index, in the type and collation of the column. The second compares byte
-// for byte, because that type or collation may take another text for the same id. So each takes its
+// for byte, because that type or collation may take another string for the same id. So each takes its
 // parameter twice.
 const is = (column: string): string => `${column} = ? AND ${isText(column)}`;
 

@@ -35,7 +35,7 @@ export interface KeyStoreCase {
 	readonly run: (harness: KeyStoreHarness) => Promise<void>;
 }
 
-/** The moment that the cases pass as the current time. */
+/** The time that the cases pass as the current time. */
 export const NOW = 2_000_000_000_000;
 export const LATER = NOW + 1;
 export const EARLIER = NOW - 1;
@@ -106,7 +106,7 @@ export const getKeyRows = async (
 	userId: string,
 ): Promise<KeyStoreRow[]> => (await getRows(userId)).filter(({ id }) => !id.startsWith(INTERNAL));
 
-// Returns the same text for equal values, whatever the order of properties and list items.
+// Returns the same string for equal values, whatever the order of properties and list items.
 const toText = (value: unknown): string => {
 	if (Array.isArray(value)) return `[${value.map(toText).sort().join(", ")}]`;
 	return JSON.stringify(
