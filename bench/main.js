@@ -1,129 +1,101 @@
-import { execFileSync } from "node:child_process";
-import { mkdir } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { WrongAnswer } from "./answers.js";
-import { writeCharts } from "./charts.js";
-import { mariadb } from "./databases/mariadb.js";
-import { postgresql } from "./databases/postgresql.js";
-import { betterSqlite3, libsql } from "./databases/sqlite.js";
-import { judge } from "./goals.js";
-import { measureSweep } from "./growth-sweep.js";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { allContenders } from "./contenders.js";
+import { DATABASE_NAMES, NoServer, open } from "./databases.js";
 import { measureGrowth } from "./growth.js";
-import { machine, versions } from "./machine.js";
-import { measureDatabase, withDatabase } from "./measure-database.js";
-import { PLANS } from "./plan.js";
-import { print } from "./report.js";
-import { merge, readResults, writeResults } from "./store.js";
-import { measureGenerators } from "./work/generator.js";
-import { measureImports } from "./work/imports.js";
-import { measureSizes } from "./work/sizes.js";
+import { keepResults, print } from "./results.js";
+import { measureSpeed } from "./speed.js";
+import { measureSweep } from "./sweep.js";
 
-const DATABASES = [postgresql, mariadb, libsql, betterSqlite3];
-const ON_DATABASES = ["links", "codes", "lists"];
-// Each has a large database of its own.
-const LARGE = { growth: measureGrowth, sweep: measureSweep };
-const PARTS = ["sizes", "imports", "generator", ...ON_DATABASES, ...Object.keys(LARGE)];
-const DATABASE_NAMES = DATABASES.map(({ name }) => name);
+const PARTS = {
+	links: measureSpeed("links"),
+	codes: measureSpeed("codes"),
+	growth: measureGrowth,
+	sweep: measureSweep,
+};
 
-const HELP = `npm run bench -- [--quick] [--only <part>]… [--on <database>]… [--rounds <number>] [--keep]
+const wholeNumber = (text) => {
+	if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("It is a whole number.");
+	return Number(text);
+};
+const several = (flags, names) => new Option(flags).choices(names).default(names, "all of them");
+const databaseOf = Object.fromEntries(DATABASE_NAMES.map((name) => [name.toLowerCase(), name]));
 
---quick  takes a minute or two; checks that everything runs and answers correctly, not how fast
---only   ${PARTS.join(", ")}
---on     ${DATABASE_NAMES.join(", ")}
---rounds how many turns each has with links and codes, 50 if it is not quick
---keep   replaces the same parts of results/ with what it measures, and redraws the charts
-`;
+const { quick, only, on, rounds, rows, keep } = new Command("npm run bench --")
+	.addOption(new Option("--quick", "check only that each result is right").conflicts("keep"))
+	.addOption(several("--only <parts...>", Object.keys(PARTS)))
+	.addOption(several("--on <databases...>", Object.keys(databaseOf)))
+	.option("--rounds <number>", "how many turns, and not as many as there is time for", wholeNumber)
+	.option("--rows <number>", "how many tokens other users have, and a sweep deletes", wholeNumber)
+	.option("--keep", "write the results to README.md and results/")
+	.parse()
+	.opts();
 
-const { values } = parseArgs({
-	options: {
-		quick: { type: "boolean", default: false },
-		only: { type: "string", multiple: true },
-		on: { type: "string", multiple: true },
-		rounds: { type: "string" },
-		keep: { type: "boolean", default: false },
-		help: { type: "boolean" },
+const turns = {
+	warmUp: quick ? 0 : 2,
+	rounds: rounds ?? (quick ? 1 : 5),
+	seconds: rounds || quick ? 0 : 40,
+};
+const plans = {
+	links: turns,
+	codes: turns,
+	growth: {
+		...turns,
+		tokens: quick ? [1, 20] : [1, 10, 100, 1000],
+		seconds: turns.seconds / 4,
 	},
-});
-
-const fail = (message) => {
-	console.error(`${message}\n\n${HELP}`);
-	process.exit(2);
+	sweep: {
+		expired: rows ?? (quick ? 2_000 : 200_000),
+		alone: quick ? 200 : 8_000,
+	},
 };
+const others = rows ?? (quick ? 1_000 : 10_000);
 
-const chosen = (names, wanted = names) => {
-	const find = (name) => names.find((known) => known.toLowerCase() === name.toLowerCase());
-	const unknown = wanted.filter((name) => !find(name));
-	if (unknown.length > 0) fail(`There is no ${unknown.join(", ")}.`);
-	return names.filter((name) => wanted.map(find).includes(name));
+const toDo = [];
+const later = (task) => toDo.push(task);
+const tidyUp = async () => {
+	while (toDo.length > 0) {
+		// A failure must not stop the other tasks, or hide the run's own error.
+		await toDo
+			.pop()()
+			.catch((error) => console.error(error));
+	}
 };
-
-if (values.help) {
-	console.log(HELP);
-	process.exit();
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"]) {
+	process.once(signal, async () => {
+		interrupted = true;
+		await tidyUp();
+		process.exit(130);
+	});
 }
-if (values.quick && values.keep) fail("The figures of a quick run are not worth keeping.");
 
-const parts = chosen(PARTS, values.only);
-const databaseNames = chosen(DATABASE_NAMES, values.on);
-const plan = PLANS[values.quick ? "quick" : "full"];
-if (values.rounds) {
-	if (!/^[1-9]\d*$/.test(values.rounds)) fail("--rounds is a whole number.");
-	plan.turns.rounds = Number(values.rounds);
-}
-// What is measured is src/, so that is what the commit is of.
-const lastChange = ["log", "-1", "--format=%h", "--", "../src"];
-const commit = execFileSync("git", lastChange, { cwd: import.meta.dirname, encoding: "utf8" });
-const run = `${new Date().toISOString().slice(0, 10)}, src/ of ${commit.trim()}`;
 const entries = [];
-const notRun = [];
-
-const work = {
-	sizes: async () => ({ sizes: await measureSizes() }),
-	imports: async () => ({ imports: await measureImports(plan.imports) }),
-	generator: async () => ({ generators: await measureGenerators(plan.generator) }),
+const measure = async (name) => {
+	const database = await open(name, others, later);
+	const contenders = await allContenders(database, others);
+	for (const part of only) {
+		console.error(`${name}, ${part}`);
+		const measured = await PARTS[part](database, contenders, plans[part], later);
+		entries.push({ part, database: name, version: database.version, rows: measured });
+	}
 };
 
-try {
-	for (const part of parts.filter((name) => work[name])) {
-		console.error(part);
-		entries.push({ part, ...(await work[part]()) });
-	}
-	const onDatabases = parts.filter((part) => ON_DATABASES.includes(part));
-	const note = (measured) => {
-		if (measured.notRun) notRun.push(measured.notRun);
-		else entries.push(...measured.entries);
-	};
-	for (const database of DATABASES.filter(({ name }) => databaseNames.includes(name))) {
-		if (onDatabases.length > 0) note(await measureDatabase(database, onDatabases, plan));
-		for (const part of parts.filter((name) => LARGE[name])) {
-			console.error(`${database.name}, ${part}`);
-			const measure = (url, later) => LARGE[part](database.name, url, later, plan[part]);
-			note(await withDatabase(database, measure));
+for (const name of on.map((chosen) => databaseOf[chosen])) {
+	try {
+		await measure(name);
+	} catch (error) {
+		// Its connections were closed, and the process is about to end.
+		if (interrupted) await new Promise(() => {});
+		if (error instanceof NoServer) console.error(`${name} was not run: ${error.message}.`);
+		else {
+			process.exitCode = 1;
+			console.error(error);
 		}
+	} finally {
+		await tidyUp();
 	}
-} catch (error) {
-	process.exitCode = 1;
-	console.error(error instanceof WrongAnswer ? `\nWrong answer: ${error.message}` : error);
 }
 
-const goals = judge(entries);
-print({ machine: machine(), entries, notRun, goals });
-
-// A run that a wrong answer cut short is not kept.
-const folder = new URL(
-	values.keep && !process.exitCode ? "results/" : "results/trial/",
-	import.meta.url,
-);
-await mkdir(folder, { recursive: true });
-const file = new URL(values.quick ? "quick.json" : "full.json", folder);
-const results = merge(await readResults(file), {
-	run,
-	machine: machine(),
-	versions,
-	entries,
-	goals,
-});
-await writeResults(file, results);
-await writeCharts(results, folder);
-console.log(`Written to ${fileURLToPath(folder)}`);
+print(entries);
+// A run that failed is not kept.
+if (keep && !process.exitCode) await keepResults(entries);
