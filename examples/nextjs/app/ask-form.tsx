@@ -16,12 +16,14 @@ export function AskForm({ email, next }: { email?: string; next: string }) {
 				autoComplete="email"
 				required
 				defaultValue={refused?.typed ?? email}
-				aria-describedby="problem"
-				aria-invalid={refused !== undefined}
+				aria-describedby={refused && "error"}
+				aria-invalid={refused && true}
 			/>
-			<p id="problem" role="alert">
-				{refused?.problem}
-			</p>
+			{refused && (
+				<p className="error" id="error" role="alert">
+					{refused.problem}
+				</p>
+			)}
 			<button>Send me a link</button>
 		</form>
 	);
