@@ -1,19 +1,13 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { tokenError } from "./support/errors.js";
 import { TOKEN_KINDS } from "./support/handlers.js";
 import { readTyped } from "../src/typed.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { openStopped, type Sqlite } from "./support/sqlite.js";
 
 let sqlite: Sqlite;
-beforeAll(async () => {
-	vi.useFakeTimers({ toFake: ["Date"] });
-	sqlite = openSqlite();
-	await sqlite.createUser("user");
-});
-afterAll(() => {
-	vi.useRealTimers();
-	sqlite.db.close();
+beforeEach(async () => {
+	sqlite = await openStopped();
 });
 
 const VISIBLE = Array.from({ length: 94 }, (_, index) => String.fromCharCode(0x21 + index));
@@ -25,7 +19,7 @@ const value = fc.string({ unit: fc.constantFrom(...VISIBLE), minLength: 1, maxLe
 
 describe.each(TOKEN_KINDS)("tokens of $kind", ({ make }) => {
 	const handlerOf = (name: string, value: string) => {
-		// Handlers know nothing of each other, so two of them must not make the same token at one moment.
+		// Handlers know nothing of each other, so two of them must not make the same token at one time.
 		vi.advanceTimersByTime(1);
 		return make(sqlite.auth, name, { expiresIn: 60, generate: () => value });
 	};
@@ -41,7 +35,10 @@ describe.each(TOKEN_KINDS)("tokens of $kind", ({ make }) => {
 				await expect(handler.validate(value, "user")).rejects.toEqual(tokenError("INVALID_TOKEN"));
 				expect(sqlite.tokens()).toEqual([]);
 			}),
-			{ numRuns: 300 },
+			{
+				numRuns: 300,
+				examples: [":", ".", "::", "name:a", "user.a"].map((value) => ["name", value]),
+			},
 		);
 	});
 

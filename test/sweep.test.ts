@@ -1,44 +1,37 @@
-import { describe, expect, test, vi } from "vitest";
-import { idToken, type KeyStore, type SweptBatch } from "../src/index.js";
-
-/** A handler on a store that sweeps in these batches, and the arguments of its calls. */
-const open = (batches: readonly SweptBatch[], onBatch: (index: number) => void = () => {}) => {
-	const calls: unknown[][] = [];
-	const missing = async (): Promise<never> => {
-		throw new Error("not expected");
-	};
-	const store: KeyStore = {
-		insert: missing,
-		get: missing,
-		consume: missing,
-		delete: missing,
-		getAllByUser: missing,
-		deleteAllByUser: missing,
-		deleteExpiredByUser: missing,
-		async deleteExpired(...args) {
-			onBatch(calls.push(args));
-			return batches[calls.length - 1] as SweptBatch;
-		},
-	};
-	return { handler: idToken(store, "name"), calls };
-};
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { idToken, type KeyStore, passwordToken, type SweptBatch } from "../src/index.js";
+import { memory } from "../src/stores/memory.js";
+import { openStopped } from "./support/sqlite.js";
 
 const BATCHES = [{ deleted: 3, next: "a" }, { deleted: 0, next: "b" }, { deleted: 2 }];
 
-describe("deleteExpiredTokens", () => {
+describe.each([
+	["idToken", idToken],
+	["passwordToken", passwordToken],
+] as const)("deleteExpiredTokens of %s", (_, make) => {
+	/** A handler on a store that sweeps in these batches, and the arguments of its calls. */
+	const open = (batches: readonly SweptBatch[], onBatch: (index: number) => void = () => {}) => {
+		const calls: unknown[][] = [];
+		const store: KeyStore = {
+			...memory(),
+			async deleteExpired(...args) {
+				onBatch(calls.push(args));
+				return batches[calls.length - 1] as SweptBatch;
+			},
+		};
+		return { handler: make(store, "name"), calls };
+	};
+
 	test("goes on where the last batch ended, at the time at which it began, and counts what it deleted", async () => {
 		vi.useFakeTimers({ now: 1000, toFake: ["Date"] });
-		try {
-			const { handler, calls } = open(BATCHES, () => vi.advanceTimersByTime(1000));
-			expect(await handler.deleteExpiredTokens()).toBe(5);
-			expect(calls).toEqual([
-				["name:", 1000, ""],
-				["name:", 1000, "a"],
-				["name:", 1000, "b"],
-			]);
-		} finally {
-			vi.useRealTimers();
-		}
+		onTestFinished(() => void vi.useRealTimers());
+		const { handler, calls } = open(BATCHES, () => vi.advanceTimersByTime(1000));
+		expect(await handler.deleteExpiredTokens()).toBe(5);
+		expect(calls).toEqual([
+			["name:", 1000, ""],
+			["name:", 1000, "a"],
+			["name:", 1000, "b"],
+		]);
 	});
 
 	test("lets others run between two batches", async () => {
@@ -61,19 +54,22 @@ describe("deleteExpiredTokens", () => {
 		expect(calls).toHaveLength(2);
 	});
 
-	test.each<[string, unknown]>([
-		["options must be an object", null],
-		["abort is not an option: the options are signal", { abort: true }],
-		...[null, true, {}, new AbortController()].map((signal): [string, unknown] => [
-			"signal must be an AbortSignal",
-			{ signal },
-		]),
-	])("throws a TypeError, and deletes nothing: %s", async (message, options) => {
-		const { handler, calls } = open(BATCHES);
-		await expect(handler.deleteExpiredTokens(options as never)).rejects.toEqual(
-			new TypeError(message),
+	test.each([null, true, {}, new AbortController()])(
+		"takes only an AbortSignal for its signal, and deletes nothing: %o",
+		async (signal) => {
+			const { handler, calls } = open(BATCHES);
+			await expect(handler.deleteExpiredTokens({ signal } as never)).rejects.toEqual(
+				new TypeError("signal must be an AbortSignal"),
+			);
+			expect(calls).toEqual([]);
+		},
+	);
+
+	test("throws on a store that cannot delete the tokens of all users, such as the default store", async () => {
+		const handler = make((await openStopped()).auth, "name");
+		await expect(handler.deleteExpiredTokens()).rejects.toEqual(
+			new TypeError("This store cannot delete the expired tokens of all users"),
 		);
-		expect(calls).toEqual([]);
 	});
 
 	test("passes the error of a batch on", async () => {

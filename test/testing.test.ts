@@ -1,98 +1,61 @@
 import { describe, expect, test } from "vitest";
 import { type KeyStore, LuciaTokenError } from "../src/index.js";
-import { betterSqlite3 } from "../src/stores/better-sqlite3.js";
-import { toKeyStore } from "../src/stores/lucia.js";
 import type { Guess } from "../src/key-store.js";
 import { takeOneByOne } from "../src/limits/attempts.js";
 import { keyStoreCases, type KeyStoreHarness } from "../src/testing.js";
-import { casesOf } from "./support/database.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { openLibsql } from "./support/database.js";
+import { casesOf, toHarness, toOwnHarness } from "./support/harness.js";
+import { OWN_TABLES } from "./support/schema.js";
 
 type Change = (store: KeyStore) => Partial<KeyStore>;
 
-const open = (toStore: (db: Sqlite) => KeyStore): KeyStoreHarness => {
-	const db = openSqlite();
-	return {
-		store: toStore(db),
-		createUser: async (id) => {
-			await db.createUser(id);
-		},
-		insertRow: async (row) => db.insertKey(row),
-		getRows: async (userId) => db.keys().filter((row) => row.user_id === userId),
-	};
+const openNative = async (change: Change = () => ({})): Promise<KeyStoreHarness> => {
+	const db = await openLibsql();
+	return toHarness(db, { ...db.nativeSource, ...change(db.nativeSource) });
 };
 
-const native = ({ db }: Sqlite): KeyStore => betterSqlite3(db);
+/** A table of tokens alone, which has no column for what tells a login key. */
+const openTokensAlone = async (change: Change = () => ({})): Promise<KeyStoreHarness> => {
+	const db = await openLibsql();
+	const store = db.createStore(OWN_TABLES);
+	return toOwnHarness(db, { ...store, ...change(store) });
+};
 
-// The names of the cases that a store fails.
+/** The names of the cases that a store fails, on a new database for each. */
 const failuresOf = async (
-	opened: () => KeyStoreHarness,
+	open: () => Promise<KeyStoreHarness>,
 	cases = keyStoreCases,
 ): Promise<string[]> => {
 	const names: string[] = [];
-	for (const { name, run } of cases) await run(opened()).catch(() => names.push(name));
+	for (const { name, run } of cases) await run(await open()).catch(() => names.push(name));
 	return names;
 };
 
-const failures = (change: Change): Promise<string[]> =>
-	failuresOf(() => open((db) => ({ ...native(db), ...change(native(db)) })));
+const OPTIONAL: readonly (keyof KeyStore)[] = [
+	"takeAttempts",
+	"consumeAndDelete",
+	"consumeAndRevoke",
+	"deleteExpired",
+	"deleteOldest",
+	"isInTransaction",
+];
+const withoutOptional: Change = () => Object.fromEntries(OPTIONAL.map((name) => [name, undefined]));
 
-/** A table of tokens alone, which has no column for what tells a login key. */
-const openTokensAlone = (change: Change = () => ({})): KeyStoreHarness => {
-	let sql: Sqlite["db"] | undefined;
-	const harness = open(({ db }) => {
-		sql = db;
-		db.exec(`CREATE TABLE user_token (
-			id TEXT NOT NULL PRIMARY KEY,
-			user_id TEXT NOT NULL REFERENCES auth_user (id),
-			expires BIGINT NOT NULL
-		)`);
-		const store = betterSqlite3(db, { tables: { user: "auth_user", key: "user_token" } });
-		return { ...store, ...change(store) };
-	});
-	return {
-		...harness,
-		hasLoginKeys: false,
-		insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
-			if (primary_key || hashed_password !== null) throw new Error("the table has no such column");
-			sql?.prepare("INSERT INTO user_token VALUES (?, ?, ?)").run(id, user_id, expires);
+// A store in memory passes them in test/stores/memory.test.ts, those on databases in test/matrix.
+test.each<[string, typeof keyStoreCases, () => Promise<KeyStoreHarness>]>([
+	["a native store", keyStoreCases, openNative],
+	["a store without the optional operations", keyStoreCases, () => openNative(withoutOptional)],
+	["a store on a table of tokens alone", keyStoreCases, openTokensAlone],
+	[
+		"the default store",
+		casesOf("default"),
+		async () => {
+			const db = await openLibsql();
+			return toHarness(db, db.defaultSource);
 		},
-		getRows: async (userId) => {
-			const rows = sql?.prepare("SELECT * FROM user_token WHERE user_id = ?").all(userId);
-			const rest = { primary_key: false, hashed_password: null };
-			return (rows as { id: string; user_id: string; expires: number }[]).map((row) => ({
-				...row,
-				...rest,
-			}));
-		},
-	};
-};
-
-describe("the exported cases pass", () => {
-	test.each(keyStoreCases)("native store: $name", ({ run }) => run(open(native)));
-
-	test.each(keyStoreCases)("store without the optional operations: $name", ({ run }) =>
-		run(
-			open((sqlite) => {
-				const store = native(sqlite);
-				delete store.takeAttempts;
-				delete store.consumeAndDelete;
-				delete store.deleteExpired;
-				delete store.deleteOldest;
-				delete store.consumeAndRevoke;
-				delete store.isInTransaction;
-				return store;
-			}),
-		),
-	);
-
-	test.each(keyStoreCases)("store on a table of tokens alone: $name", ({ run }) =>
-		run(openTokensAlone()),
-	);
-
-	test.each(casesOf("default"))("default store: $name", ({ run }) =>
-		run(open(({ auth }) => toKeyStore(auth))),
-	);
+	],
+])("the exported cases pass %s", async (_, cases, open) => {
+	expect(await failuresOf(open, cases)).toEqual([]);
 });
 
 const ON_LOGIN_KEYS = keyStoreCases.filter(({ name }) =>
@@ -102,7 +65,7 @@ const ON_LOGIN_KEYS = keyStoreCases.filter(({ name }) =>
 describe("without login keys, the cases on them", () => {
 	test("are the only ones that need the flag", async () => {
 		expect(ON_LOGIN_KEYS).toHaveLength(3);
-		const unmarked = () => ({ ...openTokensAlone(), hasLoginKeys: true });
+		const unmarked = async () => ({ ...(await openTokensAlone()), hasLoginKeys: true });
 		expect(await failuresOf(unmarked)).toEqual(ON_LOGIN_KEYS.map(({ name }) => name));
 	});
 
@@ -119,24 +82,40 @@ describe("without login keys, the cases on them", () => {
 		],
 		["the attempts of a wrong code", () => ({ takeAttempts: async () => [] })],
 		["the use of a right code", () => ({ consumeAndDelete: async () => null })],
-	])("still test %s", async (_what, change) => {
+	])("still test %s", async (_, change) => {
 		expect(await failuresOf(() => openTokensAlone(change), ON_LOGIN_KEYS)).toHaveLength(1);
 	});
 });
 
-const GUESSES: readonly (readonly [string, (guess: Guess) => Partial<Guess>])[] = [
-	["takes an attempt of every code", () => ({ id: "wrong" })],
-	["takes one attempt too many", ({ maxAttempts }) => ({ maxAttempts: maxAttempts + 1 })],
-	["takes attempts of expired codes", ({ now }) => ({ now: now - 1 })],
-	["takes attempts of codes that expire now", ({ now }) => ({ now: now + 1 })],
-	["ignores the case of a prefix", ({ prefix }) => ({ prefix: prefix.toLowerCase() })],
-	["ignores the case of an id", ({ id }) => ({ id: id.toLowerCase() })],
-	["pads prefixes", ({ prefix }) => ({ prefix: prefix.trimEnd() })],
-	["takes attempts of all prefixes", () => ({ prefix: "a" })],
-];
+/** A store that takes attempts of another guess. */
+const guessing =
+	(change: (guess: Guess) => Partial<Guess>): Change =>
+	(store) => ({
+		takeAttempts: (guess) => takeOneByOne(store, { ...guess, ...change(guess) }),
+	});
+
+type Consume = NonNullable<KeyStore["consumeAndDelete"]>;
+
+/** A store that consumes the code, and then does something else with the attempt. */
+const consuming =
+	(then: (store: KeyStore, ...args: Parameters<Consume>) => Promise<void>): Change =>
+	(store) => ({
+		consumeAndDelete: async (key, otherId) => {
+			const consumed = await store.consume(key.id, key.userId);
+			await then(store, key, otherId);
+			return consumed;
+		},
+	});
+
+/** A store whose insert fails in another way. */
+const failing =
+	(fail: (error: LuciaTokenError, id: string) => void): Change =>
+	(store) => ({
+		insert: (key) => store.insert(key).catch((error: LuciaTokenError) => fail(error, key.id)),
+	});
 
 describe("the exported cases fail a store that", () => {
-	const defects: readonly (readonly [string, Change])[] = [
+	test.each<[string, Change]>([
 		[
 			"reads, then deletes",
 			(store) => ({
@@ -147,55 +126,6 @@ describe("the exported cases fail a store that", () => {
 				},
 			}),
 		],
-		[
-			"consumes a key and revokes nothing",
-			(store) => ({ consumeAndRevoke: (id, user) => store.consume(id, user) }),
-		],
-		[
-			"revokes with an expired key",
-			(store) => ({
-				consumeAndRevoke: async (id, user, prefixes) =>
-					store.consumeAndRevoke?.(id, user, prefixes, 0) ?? null,
-			}),
-		],
-		[
-			"consumes, and then revokes",
-			(store) => ({
-				consumeAndRevoke: async (id, user, prefixes) => {
-					const key = await store.consume(id, user);
-					if (key) for (const prefix of prefixes) await store.deleteAllByUser(key.userId, prefix);
-					return key;
-				},
-			}),
-		],
-		["keeps the other key", (store) => ({ consumeAndDelete: ({ id }) => store.consume(id) })],
-		[
-			"deletes any other key",
-			(store) => ({
-				consumeAndDelete: async ({ id, userId }, otherId) => {
-					const key = await store.consume(id, userId);
-					await store.delete(otherId);
-					return key;
-				},
-			}),
-		],
-		[
-			"consumes a code that was replaced",
-			(store) => ({
-				consumeAndDelete: async ({ id, userId }, otherId) => {
-					const key = await store.consume(id, userId);
-					await store.delete(otherId, userId);
-					return key;
-				},
-			}),
-		],
-		["takes attempts of no code", () => ({ takeAttempts: async () => [] })],
-		...GUESSES.map(([name, change]): readonly [string, Change] => [
-			name,
-			(store) => ({
-				takeAttempts: (guess) => takeOneByOne(store, { ...guess, ...change(guess) }),
-			}),
-		]),
 		["consumes without deleting", (store) => ({ consume: (id, user) => store.get(id, user) })],
 		["ignores the user", (store) => ({ consume: (id) => store.consume(id) })],
 		["ignores case", (store) => ({ get: (id) => store.get(id.toLowerCase()) })],
@@ -230,28 +160,63 @@ describe("the exported cases fail a store that", () => {
 					store.deleteOldest?.(user, prefix, max, Infinity),
 			}),
 		],
-		["ignores a duplicate", (store) => ({ insert: (key) => store.insert(key).catch(() => {}) })],
+
+		[
+			"consumes a key and revokes nothing",
+			(store) => ({ consumeAndRevoke: (id, user) => store.consume(id, user) }),
+		],
+		[
+			"revokes with an expired key",
+			(store) => ({
+				consumeAndRevoke: async (id, user, prefixes) =>
+					store.consumeAndRevoke?.(id, user, prefixes, 0) ?? null,
+			}),
+		],
+		[
+			"consumes, and then revokes",
+			(store) => ({
+				consumeAndRevoke: async (id, user, prefixes) => {
+					const key = await store.consume(id, user);
+					if (key) for (const prefix of prefixes) await store.deleteAllByUser(key.userId, prefix);
+					return key;
+				},
+			}),
+		],
+
+		["keeps the other key", consuming(async () => {})],
+		["deletes any other key", consuming((store, _, otherId) => store.delete(otherId))],
+		[
+			"consumes a code that was replaced",
+			consuming((store, { userId }, otherId) => store.delete(otherId, userId)),
+		],
+
+		["takes attempts of no code", () => ({ takeAttempts: async () => [] })],
+		["takes an attempt of every code", guessing(() => ({ id: "wrong" }))],
+		[
+			"takes one attempt too many",
+			guessing(({ maxAttempts }) => ({ maxAttempts: maxAttempts + 1 })),
+		],
+		["takes attempts of expired codes", guessing(({ now }) => ({ now: now - 1 }))],
+		["takes no attempts of codes that expire now", guessing(({ now }) => ({ now: now + 1 }))],
+		["ignores the case of a prefix", guessing(({ prefix }) => ({ prefix: prefix.toLowerCase() }))],
+		["ignores the case of an id", guessing(({ id }) => ({ id: id.toLowerCase() }))],
+		["pads prefixes", guessing(({ prefix }) => ({ prefix: prefix.trimEnd() }))],
+		["takes attempts of all prefixes", guessing(() => ({ prefix: "a" }))],
+
+		["ignores a duplicate", failing(() => {})],
 		[
 			"throws the database's error for a duplicate",
-			(store) => ({
-				insert: (key) =>
-					store.insert(key).catch(() => {
-						throw new Error("duplicate");
-					}),
+			failing(() => {
+				throw new Error("duplicate");
 			}),
 		],
 		[
-			"includes the ID in an error's cause",
-			(store) => ({
-				insert: (key) =>
-					store.insert(key).catch((error: LuciaTokenError) => {
-						throw new LuciaTokenError(error.message, { cause: new Error(`Key (id)=(${key.id})`) });
-					}),
+			"includes the id in an error's cause",
+			failing(({ message }, id) => {
+				throw new LuciaTokenError(message, { cause: new Error(`Key (id)=(${id})`) });
 			}),
 		],
-	];
-
-	test.each(defects)("%s", async (_name, change) => {
-		expect(await failures(change)).not.toEqual([]);
+	])("%s", async (_, change) => {
+		expect(await failuresOf(() => openNative(change))).not.toEqual([]);
 	});
 });

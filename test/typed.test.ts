@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { idToken, passwordToken } from "../src/index.js";
 import { readTyped, toAlphabet } from "../src/typed.js";
 import { tokenError } from "./support/errors.js";
-import { openSqlite, type Sqlite } from "./support/sqlite.js";
+import { openStopped, type Sqlite } from "./support/sqlite.js";
 
 const DIGITS = toAlphabet("0123456789");
 const UPPER = toAlphabet("BCDFGHJKMNPQRSTVWXYZ23456789");
@@ -12,8 +12,6 @@ const LOWER = toAlphabet("bcdfghjkmnpqrstvwxyz-");
 describe("what people type and paste", () => {
 	test.each([
 		["spaces", " 1234 5678 "],
-		["a line end", "12345678\r\n"],
-		["a no-break space", "1234\u00a05678"],
 		["an ideographic space", "1234\u30005678"],
 		["a next line", "12345678\u0085"],
 		["zero-width characters", "\u200b1234\u200c\u200d5678\u2060\ufeff"],
@@ -22,15 +20,12 @@ describe("what people type and paste", () => {
 		["a variation selector", "12345678\ufe0f"],
 		["a braille blank", "1234\u28005678"],
 		["a dash", "1234-5678"],
-		["dashes and spaces", "12-34 56\u201378"],
 		["an en dash", "1234\u20135678"],
 		["a minus sign", "1234\u22125678"],
 		["a full-width dash", "1234\uff0d5678"],
 		["a Japanese prolonged sound mark", "１２３４ー５６７８"],
 		["full-width digits", "１２３４５６７８"],
 		["Arabic digits", "١٢٣٤٥٦٧٨"],
-		["Persian digits", "۱۲۳۴۵۶۷۸"],
-		["Devanagari digits", "१२३४५६७८"],
 		["mathematical digits", "𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖"],
 		["circled digits", "①②③④⑤⑥⑦⑧"],
 		["digits of several scripts", "１٢۳४5678"],
@@ -56,20 +51,15 @@ describe("what people type and paste", () => {
 	});
 
 	test("every decimal digit of Unicode has its value", () => {
-		const zeros = [0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xe50, 0x17e0, 0x1810, 0xa620, 0xff10];
-		for (const zero of [...zeros, 0x104a0, 0x1d7ce, 0x1d7d8, 0x1e950, 0x1fbf0]) {
-			const digits = Array.from({ length: 10 }, (_, at) => String.fromCodePoint(zero + at)).join(
-				"",
-			);
-			expect(readTyped(digits, undefined)).toBe("0123456789");
-		}
-		for (let code = 0; code <= 0x10ffff; code++) {
-			const character = String.fromCodePoint(code);
-			if (/\p{Nd}/u.test(character)) expect(readTyped(character, undefined)).toMatch(/^[0-9]$/);
+		const characters = Array.from({ length: 0x110000 }, (_, code) => String.fromCodePoint(code));
+		const digits = characters.filter((character) => /\p{Nd}/u.test(character));
+		expect(digits.length).toBeGreaterThan(600);
+		for (let at = 0; at < digits.length; at += 10) {
+			expect(readTyped(digits.slice(at, at + 10).join(""), undefined)).toBe("0123456789");
 		}
 	});
 
-	test("a long text costs nothing", () => {
+	test("what is longer than any token costs nothing", () => {
 		const long = "\u200b".repeat(513);
 		expect(readTyped(long, DIGITS)).toBe(long);
 		expect(readTyped(`${long.slice(2)}1`, DIGITS)).toBe("1");
@@ -98,14 +88,11 @@ describe("what people type and paste", () => {
 });
 
 describe("a handler", () => {
+	const user = "user";
 	let sqlite: Sqlite;
-	let user: string;
-	beforeAll(async () => {
-		sqlite = openSqlite();
-		user = await sqlite.createUser();
+	beforeEach(async () => {
+		sqlite = await openStopped();
 	});
-	beforeEach(() => void sqlite.db.exec("DELETE FROM auth_key"));
-	afterAll(() => sqlite.db.close());
 
 	test("takes a pasted link's token and a typed code in every method, at the cost of one attempt for a wrong one", async () => {
 		const links = idToken(sqlite.auth, "link", { expiresIn: 60 });
@@ -142,15 +129,5 @@ describe("a handler", () => {
 		await codes.issue(user);
 		// A handler without this generate takes it, too.
 		await expect(digits.validate("Ab-12", user)).resolves.toHaveProperty("userId", user);
-	});
-
-	test("does not take the digest of a stored token for a token", async () => {
-		const options = { expiresIn: 60, storeToken: "hashed" } as const;
-		const links = idToken(sqlite.auth, "link", options);
-		await links.issue(user);
-		const [listed] = await links.getAllUserTokens(user);
-		for (const handler of [links, idToken(sqlite.auth, "link")]) {
-			await expect(handler.validate(`${listed}`)).rejects.toEqual(tokenError("INVALID_TOKEN"));
-		}
 	});
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { openLibsql } from "../support/databases.js";
+import { openLibsql } from "../support/database.js";
 import { fuzz } from "../support/fuzz.js";
 
 const RUNS = Number(process.env["FUZZ_RUNS"] ?? 1000);

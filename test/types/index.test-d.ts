@@ -35,23 +35,23 @@ const configured = () =>
 	});
 
 describe("idToken and passwordToken", () => {
-	test("take a Lucia Auth, however configured, or a KeyStore", () => {
-		expectTypeOf(idToken).toBeCallableWith(auth, "name", { expiresIn: 60 });
-		expectTypeOf(idToken).toBeCallableWith(configured(), "name", { expiresIn: 60 });
-		expectTypeOf(idToken).toBeCallableWith(store, "name", { expiresIn: 60 });
-		expectTypeOf(passwordToken).toBeCallableWith(auth, "name", { expiresIn: 60, length: 6 });
-		expectTypeOf(passwordToken).toBeCallableWith(store, "name", {
-			expiresIn: 60,
-			length: undefined,
-			generate: undefined,
-		});
-	});
-
-	test("take no options where nothing is issued, and any as auth, as 1.0.2 did", () => {
+	test("take a Lucia Auth, however configured, a KeyStore, or any as 1.0.2 did, and the options of their own type", () => {
 		expectTypeOf(idToken).toBeCallableWith(auth, "name");
-		expectTypeOf(passwordToken).toBeCallableWith(auth, "name", {});
+		expectTypeOf(idToken).toBeCallableWith(configured(), "name", { expiresIn: 60 });
 		// eslint-disable-next-line @typescript-eslint/no-explicit-any
 		expectTypeOf(idToken).toBeCallableWith(auth as any, "name", { expiresIn: 0 });
+		expectTypeOf(idToken).toBeCallableWith(store, "name", {
+			expiresIn: 60,
+			maxTokensPerUser: 1,
+			storeToken: "hashed",
+		});
+		expectTypeOf(passwordToken).toBeCallableWith(auth, "name", {});
+		expectTypeOf(passwordToken).toBeCallableWith(store, "name", {
+			length: undefined,
+			generate: undefined,
+			maxAttempts: Infinity,
+			secret: "s",
+		});
 	});
 
 	test("take nothing else", () => {
@@ -69,20 +69,6 @@ describe("idToken and passwordToken", () => {
 		passwordToken(auth, "name", { expiresIn: 60, generate: () => 1 });
 		// @ts-expect-error there is no such option
 		idToken(auth, "name", { expiresIn: 60, expires: 1 });
-	});
-
-	test("take the options of their own type alone", () => {
-		expectTypeOf(idToken).toBeCallableWith(auth, "name", {
-			expiresIn: 60,
-			maxTokensPerUser: 1,
-			storeToken: "hashed",
-		});
-		expectTypeOf(passwordToken).toBeCallableWith(auth, "name", {
-			expiresIn: 60,
-			maxAttempts: Infinity,
-			secret: "s",
-			storeToken: "hashed",
-		});
 		// @ts-expect-error an id token can't be guessed
 		idToken(auth, "name", { expiresIn: 60, maxAttempts: 5 });
 		// @ts-expect-error nor does its digest need a key
@@ -120,22 +106,19 @@ describe("the handlers", () => {
 		expectTypeOf(passwordHandler.invalidate).parameters.toEqualTypeOf<GivenWithUser>();
 	});
 
-	test("require the user of a password token", () => {
-		// @ts-expect-error a password token is nothing without its user
-		void (() => passwordHandler.validate("12345678"));
-		// @ts-expect-error a user id is a string
-		void (() => idHandler.issue(1));
-		// @ts-expect-error a token is a string or a Token
-		void (() => idHandler.validate(null));
-	});
-
 	test("share one interface, and differ in what comes after a token", () => {
 		expectTypeOf<IdTokenWrapper>().toEqualTypeOf<TokenHandler<[]>>();
 		expectTypeOf<PasswordTokenWrapper>().toEqualTypeOf<TokenHandler<[userId: string]>>();
 		expectTypeOf<keyof IdTokenWrapper>().toEqualTypeOf<keyof PasswordTokenWrapper>();
 	});
 
-	test("refuse what is no option", () => {
+	test("refuse other arguments and options", () => {
+		// @ts-expect-error a password token is nothing without its user
+		void (() => passwordHandler.validate("12345678"));
+		// @ts-expect-error a user id is a string
+		void (() => idHandler.issue(1));
+		// @ts-expect-error a token is a string or a Token
+		void (() => idHandler.validate(null));
 		// @ts-expect-error options are an object
 		void (() => idHandler.issue("user", "nonce"));
 		// @ts-expect-error there is no such option
@@ -149,21 +132,17 @@ describe("the handlers", () => {
 	});
 
 	test("can stand where those of 1.0.2 stood", () => {
-		type Published<T extends (...args: never[]) => unknown> = Omit<
-			{ [Name in keyof ReturnType<T>]: ReturnType<T>[Name] },
-			never
-		>;
-		type Parameters102<T> = {
-			[Name in keyof T]: T[Name] extends (...a: infer A) => unknown ? A : 0;
+		type Published<T extends (...args: never[]) => unknown> = {
+			[Name in keyof ReturnType<T>]: Arguments<ReturnType<T>[Name]>;
 		};
-		expectTypeOf<Parameters102<Published<typeof published.idToken>>>().toExtend<{
-			[Name in keyof Published<typeof published.idToken>]: Parameters<IdTokenWrapper[Name]>;
-		}>();
-		expectTypeOf<Parameters102<Published<typeof published.passwordToken>>>().toExtend<{
-			[Name in keyof Published<typeof published.passwordToken>]: Parameters<
-				PasswordTokenWrapper[Name]
-			>;
-		}>();
+		type Arguments<Method> = Method extends (...args: infer A) => unknown ? A : never;
+		type Current<Handler, Names extends keyof Handler> = {
+			[Name in Names]: Arguments<Handler[Name]>;
+		};
+		type Links = Published<typeof published.idToken>;
+		type Codes = Published<typeof published.passwordToken>;
+		expectTypeOf<Links>().toExtend<Current<IdTokenWrapper, keyof Links>>();
+		expectTypeOf<Codes>().toExtend<Current<PasswordTokenWrapper, keyof Codes>>();
 		expectTypeOf<Parameters<typeof published.idToken>[1]>().toEqualTypeOf<string>();
 		expectTypeOf<Parameters<typeof published.idToken>[2]>().toExtend<IdTokenOptions>();
 		expectTypeOf<Parameters<typeof published.passwordToken>[2]>().toExtend<PasswordTokenOptions>();
@@ -172,11 +151,10 @@ describe("the handlers", () => {
 
 describe("Token", () => {
 	test("has the members of 1.0.2 with their types", () => {
-		expectTypeOf<Token["toString"]>().toEqualTypeOf<published.Token["toString"]>();
-		expectTypeOf(token.userId).toEqualTypeOf<published.Token["userId"]>();
-		expectTypeOf(token.expiresAt).toEqualTypeOf<published.Token["expiresAt"]>();
-		expectTypeOf(token.expired).toEqualTypeOf<published.Token["expired"]>();
-		expectTypeOf(token.key).toEqualTypeOf<published.Token["key"]>();
+		type Members = Pick<published.Token, keyof published.Token>;
+		expectTypeOf<{ -readonly [Name in keyof Members]: Token[Name] }>().toEqualTypeOf<{
+			-readonly [Name in keyof Members]: Members[Name];
+		}>();
 		expectTypeOf(Token).constructorParameters.toEqualTypeOf<
 			ConstructorParameters<typeof published.Token>
 		>();
