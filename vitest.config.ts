@@ -48,7 +48,7 @@ const projects: TestProjectInlineConfiguration[] = [
 		},
 	},
 	{
-		// Its processes run the built package, on the databases of the matrix.
+		// Its processes run on the databases of the matrix.
 		test: {
 			name: "races",
 			include: ["test/races/**/*.test.ts"],

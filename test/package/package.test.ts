@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
-import { copyFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { copyFile, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pack, type Packed, root } from "../support/packed.js";
+import { anchorsOf, linksOf } from "../support/page.js";
 
 // The package as its users get it: packed, installed into an empty folder, compiled there with
 // `strict` and without `skipLibCheck`, and run.
@@ -11,9 +13,12 @@ import { pack, type Packed, root } from "../support/packed.js";
 const run = promisify(execFile);
 
 let packed: Packed;
+let unpacked: string;
 
 beforeAll(async () => {
 	packed = await pack();
+	await run("tar", ["-xzf", packed.tarball, "-C", packed.folder]);
+	unpacked = join(packed.folder, "package");
 });
 afterAll(() => packed.remove());
 
@@ -23,15 +28,17 @@ const install = async (consumer: string, names: readonly string[]) => {
 	return cwd;
 };
 
-const compileAndRun = async (cwd: string, environment: readonly string[]) => {
-	const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-	const flags = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false"];
-	const target = ["--module", "nodenext", "--target", "es2022", ...environment];
-	const compiled = await run(process.execPath, [compiler, ...flags, ...target, "index.ts"], {
-		cwd,
-	}).catch((error: unknown) => error as { stdout: string });
-	expect(compiled.stdout).toBe("");
-	return run(process.execPath, ["index.js"], { cwd });
+const compile = async (cwd: string, file: string, ...flags: readonly string[]): Promise<void> => {
+	const compiler = join(root, "node_modules/typescript/bin/tsc");
+	const args = [compiler, "--strict", "--exactOptionalPropertyTypes", ...flags, file];
+	const failed = await run(process.execPath, args, { cwd }).catch((error: unknown) => error);
+	expect(failed).toHaveProperty("stdout", "");
+};
+
+const compileAndRun = async (cwd: string, ...environment: readonly string[]): Promise<void> => {
+	const target = ["--module", "nodenext", "--target", "es2022", "--skipLibCheck", "false"];
+	await compile(cwd, "index.ts", ...target, ...environment);
+	expect((await run(process.execPath, ["index.js"], { cwd })).stdout).toBe("works\n");
 };
 
 describe("the packed package", () => {
@@ -44,20 +51,14 @@ describe("the packed package", () => {
 			"@types/express",
 			"@types/better-sqlite3",
 		]);
-		await expect(compileAndRun(cwd, ["--types", "node"])).resolves.toHaveProperty(
-			"stdout",
-			"works\n",
-		);
+		await compileAndRun(cwd, "--types", "node");
 	});
 
 	test("compiles and runs without Lucia, and installs no other package", async () => {
 		const cwd = await install("without-lucia", []);
 		const { stdout } = await run("npm", ["ls", "--all", "--parseable"], { cwd });
 		expect(stdout.trim().split("\n")).toHaveLength(2);
-		await expect(compileAndRun(cwd, ["--lib", "es2022,dom"])).resolves.toHaveProperty(
-			"stdout",
-			"works\n",
-		);
+		await compileAndRun(cwd, "--lib", "es2022,dom");
 	});
 
 	test("has types for module resolution as in Node 10, as 1.0.2 had", async () => {
@@ -68,29 +69,39 @@ describe("the packed package", () => {
 				'import { pg } from "@lucia-auth/tokens/pg";\n' +
 				"export const [a, b]: [typeof idToken, typeof pg] = [idToken, pg];\n",
 		);
-		const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-		const flags = ["--strict", "--noEmit", "--module", "es2022", "--moduleResolution", "node10"];
-		const { stdout } = await run(
-			process.execPath,
-			[compiler, ...flags, "--target", "es2022", "node10.ts"],
-			{
-				cwd,
-			},
-		).catch((error: unknown) => error as { stdout: string });
-		expect(stdout).toBe("");
+		const target = ["--module", "es2022", "--target", "es2022", "--moduleResolution", "node10"];
+		await compile(cwd, "node10.ts", "--noEmit", ...target);
 	});
 
 	test("contains the build, the documentation and nothing else", async () => {
-		const { stdout } = await run("tar", ["-tzf", packed.tarball]);
-		const files = stdout.trim().split("\n").sort();
-		expect(files.filter((file) => !/^package\/(dist|docs)\//.test(file))).toEqual([
-			"package/CHANGELOG.md",
-			"package/LICENSE",
-			"package/README.md",
-			"package/SECURITY.md",
-			"package/package.json",
-		]);
-		expect(files).toContain("package/dist/index.js");
-		expect(files).toContain("package/dist/index.d.ts");
+		const files = await readdir(unpacked, { recursive: true });
+		const pages = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"];
+		expect(files.filter((file) => !/^(dist|docs)\b/.test(file)).sort()).toEqual(pages);
+		expect(files).toContain("dist/index.js");
+		expect(files).toContain("dist/index.d.ts");
+	});
+
+	/** Whether a link on a page leads to a file, or for a page of the repository a folder, and to its anchor. */
+	const leads = async (folder: string, page: string, link: string): Promise<boolean> => {
+		const [path = "", anchor] = link.split("#");
+		const target = path ? join(folder, dirname(page), path) : join(folder, page);
+		if (relative(folder, target).startsWith("..") || !existsSync(target)) return false;
+		if ((await stat(target)).isDirectory()) return folder === root;
+		return anchor === undefined || anchorsOf(await readFile(target, "utf8")).includes(anchor);
+	};
+
+	// The README's may lead to what only the repository has: npm resolves them by the package's `repository`.
+	test("has no page with a dead link", async () => {
+		const files = await readdir(unpacked, { recursive: true });
+		const pages = files.filter((file) => file.endsWith(".md"));
+		expect(pages).toEqual(expect.arrayContaining(["README.md", "docs/stores.md"]));
+		const dead: string[] = [];
+		for (const page of pages) {
+			for (const link of linksOf(await readFile(join(unpacked, page), "utf8"))) {
+				const isServed = page === "README.md" && (await leads(root, page, link));
+				if (!isServed && !(await leads(unpacked, page, link))) dead.push(`${page}: ${link}`);
+			}
+		}
+		expect(dead).toEqual([]);
 	});
 });

@@ -1,63 +1,58 @@
 import { join } from "node:path";
-import type { Auth } from "lucia-auth";
-import { inject } from "vitest";
-import type { KeyStore } from "../../src/index.js";
-import { importHeavy, isInstalled } from "../matrix/heavy.js";
-import type { Database } from "../support/database.js";
+import { inject, onTestFinished } from "vitest";
+import { isInstalled } from "../matrix/heavy.js";
 import {
+	type Database,
 	libsql,
+	openBetterSqlite3,
 	openMysql,
 	openPostgres,
 	openSqliteDb,
 	type SqliteDb,
-} from "../support/databases.js";
+} from "../support/database.js";
 import { openD1 } from "../support/d1.js";
 import { openPrismaOnPostgres, openPrismaOnSqlite } from "../support/prisma.js";
 import { temporaryFolder } from "../support/server.js";
 import type { Connection } from "./racers.js";
-
-/** A database of a test's own. */
-export type Opened = Pick<Database, "defaultSource" | "sql" | "keys" | "close">;
+import type { Opened } from "./tokens.js";
 
 /** A database that other processes can also connect to. */
 export interface Shared extends Database {
 	readonly connection: Connection;
-	/** The driver's pool or database. */
-	readonly handle: unknown;
 }
 
 const openFile = async (
 	driver: "libsql" | "better-sqlite3",
-	create: (file: string) => SqliteDb,
+	create: (file: string) => SqliteDb | Promise<SqliteDb>,
 ): Promise<Shared> => {
 	const { path, remove } = temporaryFolder("races");
 	const file = join(path, "db");
-	const raw = create(file);
-	raw.pragma("journal_mode = WAL");
-	raw.pragma("busy_timeout = 60000");
-	raw.pragma("synchronous = NORMAL");
-	const database = await openSqliteDb(raw);
+	const db = await create(file);
+	db.pragma("journal_mode = WAL");
+	db.pragma("busy_timeout = 60000");
+	db.pragma("synchronous = NORMAL");
+	const database = await openSqliteDb(db);
 	return {
 		...database,
 		connection: { driver, database: file },
-		handle: raw,
-		close: async () => {
-			await database.close();
-			remove();
-		},
+		close: () => database.close().finally(remove),
 	};
 };
 
-const postgres = inject("postgres");
-const mysql = inject("mysql");
+const openServer = async (
+	driver: "pg" | "mysql2",
+	url: string,
+	open: (url: string) => Promise<Database>,
+): Promise<Shared> => {
+	const database = await open(url);
+	return { ...database, connection: { driver, url, database: database.name } };
+};
 
-/** The databases that have both a default and a native store. */
-export const DATABASES: readonly {
-	readonly name: string;
-	readonly native: string;
-	readonly isThere: boolean;
-	readonly open: () => Promise<Shared>;
-}[] = [
+// The setup names those that are not there.
+const [postgres, mysql] = [inject("postgres"), inject("mysql")];
+const hasPrisma = isInstalled("prisma");
+
+const DATABASES = [
 	{
 		name: "libsql",
 		native: "betterSqlite3",
@@ -68,77 +63,44 @@ export const DATABASES: readonly {
 		name: "better-sqlite3",
 		native: "betterSqlite3",
 		isThere: isInstalled("better-sqlite3"),
-		open: async () => {
-			const { default: BetterSqlite3 } = await importHeavy<{
-				readonly default: new (file: string) => SqliteDb;
-			}>("better-sqlite3");
-			return openFile("better-sqlite3", (file) => new BetterSqlite3(file));
-		},
+		open: () => openFile("better-sqlite3", openBetterSqlite3),
 	},
 	{
 		name: "PostgreSQL",
 		native: "pg",
 		isThere: postgres !== "",
-		open: async () => {
-			const database = await openPostgres(postgres);
-			const connection = { driver: "pg", url: postgres, database: database.name } as const;
-			return { ...database, connection, handle: database.pool };
-		},
+		open: () => openServer("pg", postgres, openPostgres),
 	},
 	{
 		name: "MySQL or MariaDB",
 		native: "mysql2",
 		isThere: mysql !== "",
-		open: async () => {
-			const database = await openMysql(mysql);
-			const connection = { driver: "mysql2", url: mysql, database: database.name } as const;
-			return { ...database, connection, handle: database.pool };
-		},
+		open: () => openServer("mysql2", mysql, openMysql),
 	},
-];
+].filter(({ isThere }) => isThere);
 
-/** A store on a database. */
-export interface Contender<Db extends Opened = Opened> {
-	readonly name: string;
-	readonly store: "default" | "native";
-	readonly isThere: boolean;
+/** A default and a native store on each of them. */
+export const SHARED = DATABASES.flatMap(({ name, native, open }) => [
+	{ name: `default store on ${name}`, store: "default" as const, open },
+	{ name: `${native} on ${name}`, store: "native" as const, open },
+]);
+
+/** Default stores with slow queries, which race in one process, for fewer tokens. */
+export const SLOW: readonly { name: string; open: () => Promise<Opened> }[] = [
+	{ name: "D1", isThere: isInstalled("miniflare"), open: () => openD1() },
+	{ name: "Prisma and SQLite", isThere: hasPrisma, open: openPrismaOnSqlite },
+	{
+		name: "Prisma and PostgreSQL",
+		isThere: hasPrisma && postgres !== "",
+		open: () => openPrismaOnPostgres(postgres),
+	},
+].filter(({ isThere }) => isThere);
+
+/** Opens a database until the test ends. */
+export const opened = async <Db extends Opened>(on: {
 	readonly open: () => Promise<Db>;
-	readonly sourceOf: (db: Db) => Auth | KeyStore;
-}
-
-/** The contenders that can race across processes. */
-export const SHARED: readonly Contender<Shared>[] = DATABASES.flatMap(
-	({ name, native, isThere, open }): Contender<Shared>[] => [
-		{
-			name: `default store on ${name}`,
-			store: "default",
-			isThere,
-			open,
-			sourceOf: (db) => db.defaultSource,
-		},
-		{
-			name: `${native} on ${name}`,
-			store: "native",
-			isThere,
-			open,
-			sourceOf: (db) => db.nativeSource,
-		},
-	],
-);
-
-const defaultOn = (name: string, isThere: boolean, open: () => Promise<Opened>): Contender => ({
-	name: `default store on ${name}`,
-	store: "default",
-	isThere,
-	open,
-	sourceOf: (db) => db.defaultSource,
-});
-
-/** Contenders with slow queries. Their races use fewer tokens. */
-export const SLOW: readonly Contender[] = [
-	defaultOn("D1", isInstalled("miniflare"), openD1),
-	defaultOn("Prisma and SQLite", isInstalled("prisma"), openPrismaOnSqlite),
-	defaultOn("Prisma and PostgreSQL", isInstalled("prisma") && postgres !== "", () =>
-		openPrismaOnPostgres(postgres),
-	),
-];
+}): Promise<Db> => {
+	const db = await on.open();
+	onTestFinished(() => db.close());
+	return db;
+};

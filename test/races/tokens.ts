@@ -1,4 +1,15 @@
-import type { Opened } from "./contenders.js";
+import type { Auth } from "lucia-auth";
+import type { KeyStore } from "../../src/index.js";
+import type { Database } from "../support/database.js";
+
+/** A database of a test's own. */
+export type Opened = Pick<Database, "defaultSource" | "sql" | "keys" | "close">;
+
+/** What handlers are made of, for a store on a database. */
+export const sourceOn = (
+	{ defaultSource, nativeSource }: Pick<Database, "defaultSource" | "nativeSource">,
+	store: "default" | "native",
+): Auth | KeyStore => (store === "native" ? nativeSource : defaultSource);
 
 /** What all tokens of the races are stored under. */
 export const NAME = "race";
@@ -14,52 +25,36 @@ export const createUser = async ({ sql }: Pick<Opened, "sql">, userId: string): 
 
 export const keyId = (token: string): string => `${NAME}:${token}`;
 
-/** Stores a key past all stores. */
-export const insertRow = async (
+/** Stores keys past all stores. */
+export const insertRows = async (
 	{ sql }: Pick<Opened, "sql">,
-	id: string,
+	ids: readonly string[],
 	userId: string,
 	expires: number,
 ): Promise<void> => {
+	const rows = ids.map((id) => `('${id}', '${userId}', FALSE, NULL, ${expires})`);
 	await sql(
 		`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
-		VALUES ('${id}', '${userId}', FALSE, NULL, ${expires})`,
+		VALUES ${rows.join(", ")}`,
 	);
 };
 
-/** Stores many tokens past all stores. Returns their values. */
+/** Stores tokens past all stores. Returns their values. */
 export const storeTokens = async (
-	{ sql }: Pick<Opened, "sql">,
+	db: Pick<Opened, "sql">,
 	userId: string,
 	count: number,
 ): Promise<string[]> => {
 	const tokens = Array.from({ length: count }, (_, index) => `${userId}-${index}`);
-	const expires = Date.now() + EXPIRES_IN * 1000;
-	for (let start = 0; start < count; start += 500) {
-		const rows = tokens
-			.slice(start, start + 500)
-			.map((token) => `('${keyId(token)}', '${userId}', FALSE, NULL, ${expires})`);
-		await sql(
-			`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
-			VALUES ${rows.join(", ")}`,
-		);
-	}
+	await insertRows(db, tokens.map(keyId), userId, Date.now() + EXPIRES_IN * 1000);
 	return tokens;
 };
-
-/** What is stored of id tokens. */
-export interface Rows {
-	/** The ids of tokens. */
-	readonly tokens: ReadonlySet<string>;
-	/** The ids of the tokens that have a spent row. */
-	readonly spent: ReadonlySet<string>;
-}
 
 // `:`, the token's id, a space, and its expiry.
 const SPENT = /^:(.*) \d+$/;
 
-/** Reads which tokens are stored, and which are spent. */
-export const rowsOf = async ({ keys }: Pick<Opened, "keys">): Promise<Rows> => {
+/** Reads the ids of the tokens that are stored, and of those that have a spent row. */
+export const rowsOf = async ({ keys }: Pick<Opened, "keys">) => {
 	const ids = (await keys()).map(({ id }) => id);
 	return {
 		tokens: new Set(ids.filter((id) => !id.startsWith(":"))),

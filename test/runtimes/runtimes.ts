@@ -15,7 +15,7 @@ export interface Runtime {
 	readonly name: string;
 	/** The version that it must report. */
 	readonly version: string;
-	/** The modules in child/databases, with the stores that each opens. */
+	/** The databases of child/databases, with the stores that each opens. */
 	readonly databases: Readonly<Record<string, readonly string[]>>;
 	/**
 	 * Runs all cases on a database.
@@ -27,17 +27,15 @@ export interface Runtime {
 	readonly run: (cwd: string, database: string) => Promise<string>;
 }
 
-const executable = (path: string): string =>
-	fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
-
 const runProcess = async (
 	file: string,
 	args: readonly string[],
 	cwd: string,
 	env: NodeJS.ProcessEnv = {},
 ): Promise<string> => {
+	const executable = fileURLToPath(new URL(`node_modules/${file}`, import.meta.url));
 	const options = { cwd, env: { ...process.env, NODE_OPTIONS: "", ...env }, timeout: 50_000 };
-	return (await run(executable(file), args, options)).stdout;
+	return (await run(executable, args, options)).stdout;
 };
 
 const SQLITE_STORES = ["default store", "better-sqlite3 store"];

@@ -10,7 +10,7 @@ export const casesOf = (storeName) =>
 /**
  * Runs all cases on all stores of a database, and gives the result of each.
  *
- * @param database what a module in databases/ opens
+ * @param database what databases/ opens
  * @param inspect how the runtime logs an object
  */
 export async function* run({ sql, stores }, inspect) {

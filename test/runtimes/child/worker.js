@@ -1,5 +1,5 @@
 /* global navigator, Response */
-// Runs all cases on D1 in a worker, and answers with a line of JSON for each.
+// Runs all cases on D1 in a worker, and responds with a line of JSON for each.
 import { open } from "./databases/d1.js";
 import { run } from "./run.js";
 
