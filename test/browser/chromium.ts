@@ -3,7 +3,6 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import {
 	type Browser,
-	type BrowserContext,
 	type BrowserContextOptions,
 	chromium,
 	type Page,
@@ -18,41 +17,32 @@ const PATHS = [
 	"/usr/bin/google-chrome",
 ];
 
-/** Where Chromium is; `undefined` where there is none. */
-export const chromiumPath = PATHS.find((path) => path !== undefined && existsSync(path));
+const chromiumPath = PATHS.find((path) => path !== undefined && existsSync(path));
 
-/** Whether to skip the browser tests. CI never skips them. */
-export const withoutChromium = chromiumPath === undefined && process.env["CI"] !== "true";
+/** Why to skip the browser tests, if there is a reason. CI never skips them. */
+export const withoutChromium =
+	chromiumPath === undefined && process.env["CI"] !== "true"
+		? "install Chromium or set CHROMIUM_PATH"
+		: undefined;
 
 /** @throws Error there is no Chromium */
 export const launch = (): Promise<Browser> => {
 	if (chromiumPath === undefined) {
 		throw new Error("There is no Chromium. Install it, or set CHROMIUM_PATH");
 	}
-	return chromium.launch({
-		executablePath: chromiumPath,
-		args: [
-			"--no-sandbox",
-			"--disable-gpu",
-			"--disable-quic",
-			"--no-first-run",
-			"--disable-background-networking",
-			"--disable-component-update",
-			"--disable-sync",
-		],
-	});
+	return chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox"] });
 };
 
 /**
- * A separate browser. An error in its console fails the test.
+ * Opens a page in a browser of its own. An error in its console, such as a CSP violation, fails the test.
  *
- * @param refusal the statuses that the app answers refused requests with, which Chromium reports too
+ * @param refusal the statuses of the app's refusals, which Chromium reports too
  */
-export const openContext = async (
+export const openPage = async (
 	browser: Browser,
 	options: BrowserContextOptions = {},
 	refusal = /status of (410|422)/,
-): Promise<BrowserContext> => {
+): Promise<Page> => {
 	const context = await browser.newContext(options);
 	const complaints: string[] = [];
 	context.on("console", (message) => {
@@ -65,7 +55,7 @@ export const openContext = async (
 		await context.close();
 		expect(complaints).toEqual([]);
 	});
-	return context;
+	return context.newPage();
 };
 
 export const screenshot = (page: Page, name: string) =>
@@ -75,6 +65,9 @@ export const screenshot = (page: Page, name: string) =>
 	});
 
 export const heading = (page: Page): Promise<string> => page.locator("h1").innerText();
+
+/** Waits for the page with this heading. */
+export const sees = (page: Page, title: string) => expect.poll(() => heading(page)).toBe(title);
 
 /** The label of what has the focus, if that can be seen. */
 export const focused = (page: Page) =>
@@ -86,6 +79,20 @@ export const focused = (page: Page) =>
 		const label = element.labels?.[0]?.innerText ?? element.innerText;
 		return outline === "solid 3px" ? label : `${label}, with the outline ${outline}`;
 	});
+
+/** Goes by Tab from label to label, unless one has the focus, types each text, and presses Enter at the last. */
+export const enter = async (page: Page, steps: Record<string, string>): Promise<void> => {
+	for (const [label, text] of Object.entries(steps)) {
+		for (let tabs = 0; (await focused(page)) !== label; tabs++) {
+			if (tabs > 20) throw new Error(`Tab does not lead to ${label}`);
+			await page.keyboard.press("Tab");
+			expect(String(await focused(page))).not.toContain("with the outline");
+		}
+		await page.keyboard.press("Control+A");
+		await page.keyboard.type(text);
+	}
+	await page.keyboard.press("Enter");
+};
 
 /** All POSTs that a page sends from now on. */
 export const posts = (page: Page): Request[] => {

@@ -1,16 +1,15 @@
 import Database from "libsql";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { expect } from "vitest";
+import { root } from "../support/packed.js";
 import { freePort, temporaryFolder } from "../support/server.js";
 import { Browser } from "./browser.js";
+import { startProgram } from "./program.js";
 import { codeIn, type Mail, pathIn, startSmtp } from "./smtp.js";
 
-export const FOLDER = fileURLToPath(new URL("../../examples/magic-link/", import.meta.url));
+/** The folder of the app. */
+export const FOLDER = join(root, "examples/magic-link/");
 
 type Row = Record<string, unknown>;
 
@@ -39,12 +38,8 @@ const openPostgres = (connectionString: string): Rows => {
 	return {
 		all: async (sql, ...values) => {
 			let count = 0;
-			return (
-				await pool.query<Row>(
-					sql.replaceAll("?", () => `$${++count}`),
-					values,
-				)
-			).rows;
+			const numbered = sql.replaceAll("?", () => `$${++count}`);
+			return (await pool.query<Row>(numbered, values)).rows;
 		},
 		close: () => pool.end(),
 	};
@@ -53,43 +48,35 @@ const openPostgres = (connectionString: string): Rows => {
 interface Options {
 	/** The URL of a PostgreSQL server, which gets a database of its own for the app. By default, SQLite. */
 	readonly postgres?: string | undefined;
-	/** The flows to start alone, each one as its file and its name. By default, those of main.ts. */
-	readonly flows?: Record<string, string>;
+	/** The files of the flows to start alone. By default, main.ts starts. */
+	readonly flows?: readonly string[];
 	readonly env?: Record<string, string>;
 }
 
 /** Arguments of Node that start the app with some flows. */
-const mainOf = (flows: Record<string, string>): string[] => {
-	const imports = Object.entries(flows).map(
-		([file, name]) => `import { ${name} } from "./flows/${file}.tsx";`,
-	);
+const mainOf = (flows: readonly string[]): string[] => {
 	const main = `
 		import { createApp } from "./app.tsx";
 		import { host, port } from "./config.ts";
-		createApp([${Object.values(flows).join()}]).listen(port, host);
+		const files = await Promise.all(${JSON.stringify(flows)}.map((flow) => import(\`./flows/\${flow}.tsx\`)));
+		const flows = files.flatMap((file) => Object.values(file).filter(({ routes }) => routes));
+		createApp(flows).listen(port, host);
 	`;
-	return ["--input-type=module", "-e", imports.join("") + main];
+	return ["--input-type=module", "-e", main];
 };
 
-const run = (args: readonly string[], env: Record<string, string>) => {
-	const child = spawn(process.execPath, ["--import", "tsx", ...args], {
-		cwd: FOLDER,
+const TSX = join(root, "node_modules/tsx/dist/loader.mjs");
+
+/** Starts Node with TypeScript in a folder, and with these environment variables alone. */
+export const startNode = (cwd: string, args: readonly string[], env: Record<string, string>) =>
+	startProgram(process.execPath, ["--import", TSX, ...args], {
+		cwd,
 		env: { PATH: process.env["PATH"], ...env },
 	});
-	const ended = once(child, "close") as Promise<[code: number | null]>;
-	let logged = "";
-	for (const stream of [child.stdout, child.stderr]) {
-		stream.on("data", (chunk: Buffer) => (logged += chunk.toString()));
-	}
-	return { child, ended, logged: () => logged };
-};
 
 /** Runs a file of the app until it ends. */
-export const runFile = async (file: string, env: Record<string, string>) => {
-	const { ended, logged } = run([file], env);
-	const [code] = await ended;
-	return { code, output: logged() };
-};
+export const runFile = (file: string, env: Record<string, string>) =>
+	startNode(FOLDER, [file], env).ended();
 
 /** The app of the guides in a process of its own, with a database and a mail server. */
 export const startApp = async ({ postgres, flows, env = {} }: Options = {}) => {
@@ -107,7 +94,7 @@ export const startApp = async ({ postgres, flows, env = {} }: Options = {}) => {
 	const port = await freePort();
 	const address = `http://localhost:${port}`;
 	const origin = env["BASE_URL"] ?? address;
-	const { child, ended, logged } = run(flows ? mainOf(flows) : ["main.ts"], {
+	const program = startNode(FOLDER, flows ? mainOf(flows) : ["main.ts"], {
 		PORT: String(port),
 		DATABASE_URL: databaseUrl,
 		SMTP_URL: smtp.url,
@@ -115,15 +102,7 @@ export const startApp = async ({ postgres, flows, env = {} }: Options = {}) => {
 		CLIENT_LIMIT: "1000000",
 		...env,
 	});
-	const isUp = () =>
-		fetch(address).then(
-			() => true,
-			() => false,
-		);
-	for (let tries = 0; !(await isUp()); tries++) {
-		if (tries === 2000 || child.exitCode !== null) throw new Error(`The app fails: ${logged()}`);
-		await sleep(25);
-	}
+	await program.serves(address);
 	const rows = postgres === undefined ? openSqlite(databaseUrl) : openPostgres(databaseUrl);
 	const browser = () => new Browser(origin, address);
 	const user = async (email: string) => {
@@ -214,11 +193,10 @@ export const startApp = async ({ postgres, flows, env = {} }: Options = {}) => {
 			),
 
 		/** What the app wrote to its output, after its first line. */
-		logged: () => logged().replace(/^The app runs at .*\n/, ""),
+		logged: () => program.logged().replace(/^The app runs at .*\n/, ""),
 
 		close: async () => {
-			child.kill();
-			await ended;
+			await program.stop();
 			await rows.close();
 			await smtp.close();
 			if (postgres !== undefined) {

@@ -20,18 +20,13 @@ export class Browser {
 		return this.cookies.get("auth_session");
 	}
 
-	async send(
-		method: string,
-		path: string,
-		{ headers = {}, body }: { headers?: Record<string, string>; body?: string } = {},
-	): Promise<Page> {
+	/** Sends a request to a path, or to a URL. */
+	async send(method: string, path: string, init: RequestInit = {}): Promise<Page> {
 		const sent = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-		const response = await fetch(this.address + path, {
-			method,
-			redirect: "manual",
-			headers: { ...(sent && { Cookie: sent }), ...headers },
-			...(body === undefined ? {} : { body }),
-		});
+		const headers = new Headers({ Accept: "text/html", ...(sent && { Cookie: sent }) });
+		for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
+		const url = path.startsWith("/") ? this.address + path : path;
+		const response = await fetch(url, { ...init, method, headers, redirect: "manual" });
 		for (const line of response.headers.getSetCookie()) {
 			const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
 			if (value === "") this.cookies.delete(name);
@@ -49,13 +44,10 @@ export class Browser {
 		fields: Record<string, string> = {},
 		headers: Record<string, string> = { Origin: this.origin },
 	): Promise<Page> {
-		return this.send("POST", path, {
-			headers: { "Content-Type": "application/x-www-form-urlencoded", ...headers },
-			body: new URLSearchParams(fields).toString(),
-		});
+		return this.send("POST", path, { headers, body: new URLSearchParams(fields) });
 	}
 
-	/** What its user asked for, as its cookie has it. */
+	/** What its user asked for, as the cookie of the guides' app has it. */
 	get asked(): unknown[] {
 		return JSON.parse(decodeURIComponent(this.cookies.get("asked") ?? "[]")) as unknown[];
 	}
@@ -77,9 +69,8 @@ export class Browser {
 	}
 }
 
-/** Text as it is in HTML. */
-export const escaped = (text: string): string =>
-	text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+/** The status of a response, and where it leads. */
+export const leadsTo = ({ status, headers }: Page) => [status, headers.get("location")];
 
 /** What one can see of a page, whatever the time, the random values, and an address of the same length are. */
 export const seen = ({ status, headers, text }: Page, email: string) => {

@@ -12,27 +12,24 @@ export interface Mail {
 	readonly headers: Record<string, string>;
 }
 
+/** The URL of the link in a mail. */
+export const urlIn = ({ text }: Mail): URL => new URL(/http\S+/.exec(text)?.[0] ?? "");
+
 /** The path of the link in a mail, with its query. */
-export const pathIn = ({ text }: Mail): string => {
-	const { pathname, search } = new URL(/http\S+/.exec(text)?.[0] ?? "");
-	return pathname + search;
-};
+export const pathIn = (mail: Mail): string => urlIn(mail).pathname + urlIn(mail).search;
 
 /** The code in a mail. */
 export const codeIn = ({ text }: Mail): string => /\d{4} \d{4}/.exec(text)?.[0] ?? "";
 
-/** A mail server that keeps what it receives, and refuses what goes to some addresses. */
-export const startSmtp = async (isRefused: (address: string) => boolean = () => false) => {
+/** A mail server that keeps what it receives. */
+export const startSmtp = async () => {
 	const mails: Mail[] = [];
 	let refusal: string | undefined;
 	const server = new SMTPServer({
 		disabledCommands: ["AUTH", "STARTTLS"],
 		disableReverseLookup: true,
 		logger: false,
-		onRcptTo: ({ address }, _session, callback) => {
-			const reason = isRefused(address) ? `No such user: ${address}` : refusal;
-			callback(reason ? new Error(reason) : null);
-		},
+		onRcptTo: (_address, _session, callback) => callback(refusal ? new Error(refusal) : null),
 		onData: (stream, session, callback) => {
 			const chunks: Buffer[] = [];
 			stream.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -57,7 +54,7 @@ export const startSmtp = async (isRefused: (address: string) => boolean = () => 
 		url: `smtp://127.0.0.1:${port}?pool=true`,
 
 		/** Refuses every mail from now on, with a message; without one, accepts them again. */
-		refuse: (message: string | undefined) => void (refusal = message),
+		refuse: (message?: string) => void (refusal = message),
 
 		/** Takes the next mail to an address, and waits for it. */
 		next: async (to: string): Promise<Mail> => {

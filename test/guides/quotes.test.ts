@@ -1,101 +1,69 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { anchorsOf, linksOf, readPage } from "../support/page.js";
+import { basename, dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { FOLDER } from "../examples/app.js";
 import { root } from "../support/packed.js";
+import { linksOf, readPage } from "../support/page.js";
 
-// The guides quote the files of their app. Here, each quotation is what the file says, and each link leads
-// somewhere.
+// The guides quote the files of their app. Here, each quotation is what the file says. The links of the guides
+// are checked in test/package/package.test.ts.
 
-const APP = "examples/magic-link";
-
-// Pages with apps of their own, which test/guides/servers.test.ts runs.
-const SERVERS = ["hono", "fastify"].map((name) => `docs/guides/${name}.md`);
-
-// Pages with files of their own beside the app's.
-const WITH_FILES = ["csp", "languages", "limits", "logging", "mail", "testing"].map(
-	(name) => `docs/guides/${name}.md`,
+const names = readdirSync(join(root, "docs/guides"));
+const guides = names.map(
+	(name) => [basename(name, ".md"), readPage(`docs/guides/${name}`)] as const,
 );
 
-const pages = [
-	...readdirSync(join(root, "docs/guides"))
-		.filter((name) => name.endsWith(".md"))
-		.map((name) => `docs/guides/${name}`),
-	`${APP}/README.md`,
-];
+// Pages with apps of their own, which test/guides/servers.test.ts runs.
+const SERVERS = ["hono", "fastify"];
 
-interface Block {
-	readonly language: string;
-	readonly lines: readonly string[];
-}
-
-const blocksOf = (page: string): Block[] =>
-	[...readPage(page).matchAll(/^```(\w*)\n(.*?)\n```$/gms)].map(([, language = "", code = ""]) => ({
-		language,
-		lines: code.split("\n"),
-	}));
+// Pages with files of their own beside the app's, which test/guides/pages.test.ts runs.
+const WITH_FILES = ["csp", "languages", "limits", "logging", "mail", "testing"];
 
 /** Says why a block is no quotation. An empty string if it is one. */
-const problemOf = ({ language, lines: [first = "", ...quoted] }: Block): string => {
+const problemOf = (language: string, [first = "", ...quoted]: string[]): string => {
 	const [, comment, name = ""] = /^(\/\/|--) (\S+)$/.exec(first) ?? [];
 	if (comment !== (language === "sql" ? "--" : "//")) return `names no file: ${first}`;
-	const path = join(root, APP, name);
+	const path = join(FOLDER, name);
 	if (!existsSync(path)) return `no such file: ${name}`;
-	if (language !== "sql" && !name.endsWith(`.${language}`)) return `${name} is not ${language}`;
 	if (quoted.length === 0) return `quotes nothing of ${name}`;
 	const lines = readFileSync(path, "utf8").split("\n");
 	const isAt = (start: number): boolean => {
 		const [dedent = ""] = /^\t*/.exec(lines[start] ?? "") ?? [];
-		return quoted.every((line, index) => {
-			const whole = line === "" ? "" : dedent + line;
-			return whole === lines[start + index];
-		});
+		return quoted.every((line, index) => (line && dedent + line) === lines[start + index]);
 	};
 	return lines.some((_line, start) => isAt(start)) ? "" : `not in ${name}: ${quoted.join("\n")}`;
 };
 
-const leads = (page: string, link: string): boolean => {
-	const [path = "", anchor] = link.split("#");
-	const target = path ? join(dirname(page), path) : page;
-	if (!existsSync(join(root, target))) return false;
-	return anchor === undefined || anchorsOf(readPage(target)).includes(anchor);
-};
-
-it.each(pages.filter((page) => !SERVERS.includes(page)))(
-	"%s quotes the files of the app",
-	(page) => {
-		const blocks = blocksOf(page).filter(({ language }) => /^(tsx?|sql)$/.test(language));
-		const isFine = (problem: string): boolean =>
-			problem === "" || (WITH_FILES.includes(page) && problem.startsWith("no such file"));
-		expect(blocks.map(problemOf).filter((problem) => !isFine(problem))).toEqual([]);
+test.each(guides.filter(([page]) => !SERVERS.includes(page)))(
+	"%s.md quotes the files of the app",
+	(page, text) => {
+		for (const [, language = "", code = ""] of text.matchAll(/^```(tsx?|sql)\n(.*?)\n```$/gms)) {
+			const problem = problemOf(language, code.split("\n"));
+			if (!WITH_FILES.includes(page) || !problem.startsWith("no such file"))
+				expect(problem).toBe("");
+		}
 	},
 );
 
-describe.each(pages)("%s", (page) => {
-	it("has no dead link", () => {
-		expect(linksOf(readPage(page)).filter((link) => !leads(page, link))).toEqual([]);
-	});
-
-	it("has lines of 120 characters at most", () => {
-		// A table can't be wrapped.
-		const lines = readPage(page).split("\n");
-		expect(lines.filter((line) => line.length > 120 && !line.startsWith("|"))).toEqual([]);
-	});
+test("the pages together quote every flow", () => {
+	const all = guides.map(([, text]) => text).join("\n");
+	for (const flow of readdirSync(join(FOLDER, "flows")))
+		expect(all).toContain(`// flows/${flow}\n`);
 });
 
-describe("the pages together", () => {
-	it("quote every flow", () => {
-		const quoted = pages.flatMap(blocksOf).map(({ lines: [first = ""] }) => first.slice(3));
-		const flows = readdirSync(join(root, APP, "flows")).map((name) => `flows/${name}`);
-		expect(flows.filter((flow) => !quoted.includes(flow))).toEqual([]);
-	});
+test.each(["magic-link", "nextjs", "sveltekit"])("the README of %s has no dead link", (example) => {
+	const page = `examples/${example}/README.md`;
+	const paths = linksOf(readPage(page)).map((link) =>
+		join(root, dirname(page), link.replace(/#.*/, "")),
+	);
+	expect(paths.filter((path) => !existsSync(path))).toEqual([]);
 });
 
 describe("the app's README", () => {
-	const page = readPage(`${APP}/README.md`);
+	const page = readPage("examples/magic-link/README.md");
 
-	it("has each setting of the app, with its default", () => {
-		const config = readFileSync(join(root, APP, "config.ts"), "utf8");
+	test("has each setting of the app, with its default", () => {
+		const config = readFileSync(join(FOLDER, "config.ts"), "utf8");
 		const settings = [...config.matchAll(/\bread(?:Number)?\("(\w+)"/g)].map(([, name]) => name);
 		const rows = [...page.matchAll(/^\| `(\w+)` .*?\|.*?\| (.*?) *\|$/gm)];
 		expect(rows.map(([, name]) => name).sort()).toEqual(settings.sort());
@@ -105,24 +73,15 @@ describe("the app's README", () => {
 		}
 	});
 
-	it("has each file of the app, and no other", () => {
-		const [tree = ""] = /(?<=^## Files\n\n```\n).*?(?=^```$)/ms.exec(page) ?? [];
-		let folder = "";
-		const named = tree.split("\n").flatMap((line) => {
-			const [, indent = "", name = ""] = /^( *)(\S+)/.exec(line) ?? [];
-			if (name.endsWith("/")) folder = name;
-			return name === "" ? [] : (indent && !name.endsWith("/") ? folder : "") + name;
-		});
-		expect(named.filter((name) => !existsSync(join(root, APP, name)))).toEqual([]);
-		const files = readdirSync(join(root, APP), { recursive: true, encoding: "utf8" });
-		const all = files.filter((file) => /\.tsx?$/.test(file) && !file.includes("node_modules"));
-		// A folder stands for its files, unless they are listed.
-		const isNamed = (file: string): boolean =>
-			named.includes(file) ||
-			(named.includes(`${dirname(file)}/`) &&
-				!named.some(
-					(name) => name.startsWith(dirname(file) + "/") && name !== `${dirname(file)}/`,
-				));
-		expect(all.filter((file) => !isNamed(file))).toEqual([]);
+	test("has each file of the app, and no other", () => {
+		const [, tree = ""] = /^## Files\n\n```\n(.*?)^```$/ms.exec(page) ?? [];
+		const named = [...tree.matchAll(/^ *(\S+)/gm)].map(([, name]) => name);
+		const folders = readdirSync(FOLDER, { withFileTypes: true })
+			.filter((entry) => entry.isDirectory() && entry.name !== "node_modules")
+			.map(({ name }) => name);
+		const files = [FOLDER, join(FOLDER, "flows")]
+			.flatMap((folder) => readdirSync(folder))
+			.filter((name) => /\.tsx?$/.test(name));
+		expect(named.sort()).toEqual([...files, ...folders.map((name) => `${name}/`)].sort());
 	});
 });
