@@ -5,33 +5,27 @@ import { d1 } from "../../src/stores/d1.js";
 import { libsql } from "../../src/stores/libsql.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
-import type { Tables } from "../../src/stores/sql.js";
 
-const WRONG: readonly unknown[] = [undefined, null, "postgres://localhost", 1, {}, { query: 1 }];
+type Create = (driver: never, options?: never) => unknown;
 
-const SHOULD_BE = {
-	pg: "pool must be a Pool or Client of pg, the sql of postgres.js, or a PGlite, not ",
-	mysql2: "pool must be a pool or connection of mysql2/promise or mariadb, not ",
-	betterSqlite3:
-		"db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite, not ",
-	libsql: "client must be a client or transaction of @libsql/client, not ",
-	d1: "db must be a D1 database, not ",
-} as const;
-
-const MAKE: Readonly<Record<keyof typeof SHOULD_BE, (value: never, options?: never) => unknown>> = {
-	pg,
-	mysql2,
-	betterSqlite3,
-	libsql,
-	d1,
-};
+/** The native stores, and what each says of anything but its driver. */
+const STORES = {
+	pg: [pg, "pool must be a Pool or Client of pg, the sql of postgres.js, or a PGlite"],
+	mysql2: [mysql2, "pool must be a pool or connection of mysql2/promise or mariadb"],
+	betterSqlite3: [
+		betterSqlite3,
+		"db must be a database of better-sqlite3, libsql, bun:sqlite, or node:sqlite",
+	],
+	libsql: [libsql, "client must be a client or transaction of @libsql/client"],
+	d1: [d1, "db must be a D1 database"],
+} as const satisfies Record<string, readonly [Create, string]>;
 
 const method = () => Promise.reject(new Error("asked"));
 const withCallback = (sql: string, values: unknown, callback: (asked: unknown[]) => void) =>
 	callback([sql, values]);
 
 // What a store is likely to be passed in place of its driver, and what the message says of it.
-const OTHERS: readonly (readonly [keyof typeof SHOULD_BE, value: unknown, string])[] = [
+const OTHERS: readonly (readonly [keyof typeof STORES, value: unknown, string])[] = [
 	["pg", Object.assign(() => method(), { unsafe: method, flush: method }), "the SQL of Bun"],
 	["pg", { createQueryRunner: method, query: method }, "a DataSource of TypeORM: pass the Pool"],
 	["pg", { getQueryInterface: method, query: method }, "a Sequelize: create a Pool of pg"],
@@ -73,19 +67,18 @@ const OTHERS: readonly (readonly [keyof typeof SHOULD_BE, value: unknown, string
 ];
 
 describe("a native store rejects anything but its driver", () => {
-	test.each(WRONG)("%o", (value) => {
-		for (const name of ["pg", "mysql2", "betterSqlite3", "libsql", "d1"] as const) {
-			const expected = expect(() => MAKE[name](value as never));
-			expected.toThrow(TypeError);
-			expected.toThrow(SHOULD_BE[name]);
-		}
+	const expectRefusal = (name: keyof typeof STORES, driver: unknown, what: string): void => {
+		const [create, expected] = STORES[name];
+		const expectation = expect(() => create(driver as never));
+		expectation.toThrow(TypeError);
+		expectation.toThrow(`${expected}, not ${what}`);
+	};
+
+	test.each([undefined, null, "postgres://localhost", 1, {}, { query: 1 }])("%o", (value) => {
+		for (const name of Object.keys(STORES)) expectRefusal(name as keyof typeof STORES, value, "");
 	});
 
-	test.each(OTHERS)("%s: %o is %s", (name, value, message) => {
-		const expected = expect(() => MAKE[name](value as never));
-		expected.toThrow(TypeError);
-		expected.toThrow(SHOULD_BE[name] + message);
-	});
+	test.each(OTHERS)("%s: %o is %s", expectRefusal);
 
 	test("mysql2: a pool with callbacks", () => {
 		const pool = mysqlWithCallbacks.createPool({});
@@ -95,15 +88,15 @@ describe("a native store rejects anything but its driver", () => {
 	});
 });
 
-const STORES: readonly (readonly [string, (options: { readonly tables: Tables }) => unknown])[] = [
-	["betterSqlite3", (options) => betterSqlite3({ prepare: () => ({}) as never }, options)],
-	["d1", (options) => d1({ prepare: method, batch: method } as never, options)],
-	["libsql", (options) => libsql({ execute: method, batch: method }, options)],
-	["mysql2", (options) => mysql2({ execute: method }, options)],
-	["pg", (options) => pg({ query: method }, options)],
-];
+describe.each<[keyof typeof STORES, driver: object]>([
+	["betterSqlite3", { prepare: method }],
+	["d1", { prepare: method, batch: method }],
+	["libsql", { execute: method, batch: method }],
+	["mysql2", { execute: method }],
+	["pg", { query: method }],
+])("%s checks its options when it is created", (name, driver) => {
+	const create = (options: unknown) => STORES[name][0](driver as never, options as never);
 
-describe.each(STORES)("%s checks its options when it is created", (_name, create) => {
 	test.each([
 		["auth_user", "auth_key"],
 		["user", "User-Token$"],
@@ -116,7 +109,7 @@ describe.each(STORES)("%s checks its options when it is created", (_name, create
 	test.each(["users", 1, { user: "users" }, { user: "users", key: 1 }, null])(
 		"%o is not a pair of names",
 		(tables) => {
-			const expected = expect(() => create({ tables: tables as never }));
+			const expected = expect(() => create({ tables }));
 			expected.toThrow(TypeError);
 			expected.toThrow(
 				/^(tables\.(user|key) must be the name of a table|tables must be an object)/,
@@ -140,27 +133,27 @@ describe.each(STORES)("%s checks its options when it is created", (_name, create
 		[{ tables: { user: "a", key: "b", session: "c" } }, "session"],
 		[Object.create({ tables: { user: "a", key: "b" } }), "tables"],
 	])("%o has an unknown or inherited option", (options, option) => {
-		const expected = expect(() => create(options as never));
+		const expected = expect(() => create(options));
 		expected.toThrow(TypeError);
 		expected.toThrow(option);
 	});
 
 	test.each([null, "tables", 1, []])("%o is not options", (options) => {
-		expect(() => create(options as never)).toThrow(TypeError);
+		expect(() => create(options)).toThrow(TypeError);
 	});
 });
 
-describe("what answers unlike its driver is an error at the first call", () => {
-	test.each([undefined, {}, [undefined], [{}]])("mysql2: %o", async (answer) => {
-		const store = mysql2({ execute: () => Promise.resolve(answer as never) });
-		const message = "execute() must answer as that of mysql2/promise does";
+describe("a result that the driver would not give is an error", () => {
+	test.each([undefined, {}, [undefined], [{}]])("mysql2: %o", async (result) => {
+		const store = mysql2({ execute: () => Promise.resolve(result as never) });
+		const message = "execute() must return what that of mysql2/promise does";
 		await expect(store.get("n:a")).rejects.toThrow(message);
 		await expect(store.insert({ id: "n:a", userId: "u", expires: 1 })).rejects.toThrow(message);
 	});
 
-	test.each([undefined, {}, []])("pg: %o", async (answer) => {
-		const store = pg({ query: () => Promise.resolve(answer as never) });
-		await expect(store.get("n:a")).rejects.toThrow("query() must answer as that of pg does");
+	test.each([undefined, {}, []])("pg: %o", async (result) => {
+		const store = pg({ query: () => Promise.resolve(result as never) });
+		await expect(store.get("n:a")).rejects.toThrow("query() must return what that of pg does");
 	});
 });
 

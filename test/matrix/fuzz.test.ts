@@ -1,5 +1,5 @@
 import { expect, inject, test } from "vitest";
-import { openPostgres } from "../support/databases.js";
+import { openPostgres } from "../support/database.js";
 import { fuzz } from "../support/fuzz.js";
 
 const url = inject("postgres");

@@ -2,33 +2,30 @@ import { expect, onTestFinished, test } from "vitest";
 import { idToken } from "../../src/index.js";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { libsql as libsqlStore } from "../../src/stores/libsql.js";
-import { libsql, openLibsql, openSqliteDb } from "../support/databases.js";
+import { libsql as Libsql, openLibsql, openSqliteDb } from "../support/database.js";
 import { openLibsqlClient } from "../support/drivers.js";
 import { temporaryFolder } from "../support/server.js";
-import { matrix } from "./matrix.js";
+import { isInstalled } from "./heavy.js";
+import { key, matrix, withUser } from "./matrix.js";
 
 matrix("libsql", openLibsql);
 
-const LATER = 4_000_000_000_000;
-
+/** A file with two connections: the app's own, and one of another process. */
 const openFile = async () => {
 	const { path, remove } = temporaryFolder("libsql");
-	const other = new libsql(`${path}/db`);
+	onTestFinished(remove);
+	const other = new Libsql(`${path}/db`);
 	other.pragma("journal_mode = WAL");
-	const database = await openSqliteDb(other);
-	await database.sql("INSERT INTO auth_user (id) VALUES ('u')");
-	const own = new libsql(`${path}/db`);
+	const database = await withUser(openSqliteDb(other));
+	const own = new Libsql(`${path}/db`);
 	own.pragma("busy_timeout = 50");
-	onTestFinished(() => {
-		for (const db of [own, other]) db.close();
-		remove();
-	});
+	onTestFinished(() => void own.close());
 	return { other, own, ids: async () => (await database.keys()).map(({ id }) => id) };
 };
 
 // libsql does not reset a statement that fails with SQLITE_BUSY. The connection then commits nothing, though
-// it answers as if it did.
-test("what betterSqlite3() answers after SQLITE_BUSY is committed", async () => {
+// it seems to.
+test("betterSqlite3() commits what it does after SQLITE_BUSY", async () => {
 	const { other, own, ids } = await openFile();
 	const store = betterSqlite3(own);
 	const links = idToken(store, "n", { expiresIn: 60 });
@@ -47,7 +44,7 @@ test("what betterSqlite3() answers after SQLITE_BUSY is committed", async () => 
 test("betterSqlite3() uses no token while a statement of the app's own keeps libsql from committing", async () => {
 	const { other, own, ids } = await openFile();
 	const store = betterSqlite3(own);
-	await store.insert({ id: "n:a", userId: "u", expires: LATER });
+	await store.insert(key);
 	const stuck = own.prepare("INSERT INTO auth_user (id) VALUES ('v')");
 	other.exec("BEGIN IMMEDIATE");
 	expect(() => stuck.run()).toThrow("database is locked");
@@ -56,14 +53,13 @@ test("betterSqlite3() uses no token while a statement of the app's own keeps lib
 	expect(await ids()).toEqual(["n:a"]);
 	// Run again, it ends.
 	stuck.run();
-	expect(await store.consume("n:a")).toMatchObject({ id: "n:a" });
+	expect(await store.consume("n:a")).toEqual(key);
 	expect(await ids()).toEqual([]);
 });
 
 test("a failed statement leaves no transaction open, and the app's own goes on", async () => {
 	const { own, ids } = await openFile();
 	const store = betterSqlite3(own);
-	const key = { id: "n:a", userId: "u", expires: LATER };
 	await store.insert(key);
 	await expect(store.insert(key)).rejects.toThrow("DUPLICATE_TOKEN");
 	expect(store.isInTransaction?.()).toBe(false);
@@ -81,23 +77,21 @@ test("a failed statement leaves no transaction open, and the app's own goes on",
 	expect(await ids()).toEqual(["n:a"]);
 });
 
-test("what libsql() answers after SQLITE_BUSY is committed, or an error", async () => {
-	const db = await openLibsqlClient();
-	onTestFinished(() => db.close());
-	await db.sql("INSERT INTO auth_user (id) VALUES ('u')");
-	const links = idToken(libsqlStore(db.raw), "n", { expiresIn: 60 });
-	const token = await links.issue("u");
-	const other = await db.raw.transaction("write");
-	await expect(links.issue("u")).rejects.toThrow();
-	await other.rollback();
-	const used = await links.validate(token).then(
-		() => 1,
-		() => 0,
-	);
-	const again = await links.validate(token).then(
-		() => 1,
-		() => 0,
-	);
-	expect(used + again).toBeLessThanOrEqual(1);
-	expect((await db.keys()).length).toBe(1 - used - again);
-});
+test.skipIf(!isInstalled("@libsql/client"))(
+	"libsql() commits what it does after SQLITE_BUSY, or throws",
+	async () => {
+		const db = await withUser(openLibsqlClient());
+		const links = idToken(libsqlStore(db.raw), "n", { expiresIn: 60 });
+		const token = await links.issue("u");
+		const other = await db.raw.transaction("write");
+		await expect(links.issue("u")).rejects.toThrow();
+		await other.rollback();
+		const uses = [
+			await links.validate(token).catch(() => 0),
+			await links.validate(token).catch(() => 0),
+		];
+		const used = uses.filter((use) => use !== 0).length;
+		expect(used).toBeLessThanOrEqual(1);
+		expect(await db.keys()).toHaveLength(1 - used);
+	},
+);

@@ -1,32 +1,143 @@
-import * as published from "published";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { idToken, type KeyStore, passwordToken, type StoredKey } from "../../src/index.js";
-import { casesOf, type Database, toHarness, toOwnHarness, toStore } from "../support/database.js";
-import { type OpenOptions, OWN_TABLES } from "../support/databases.js";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { idToken, type KeyStore, passwordToken } from "../../src/index.js";
+import { type KeyStoreCase, keyStoreCases, type KeyStoreHarness } from "../../src/testing.js";
+import type { Database, OpenOptions } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
-import { behavior } from "./behavior.js";
+import { casesOf, toHarness, toOwnHarness, toStore } from "../support/harness.js";
+import { OWN_TABLES } from "../support/schema.js";
 
-const SOURCES = ["defaultSource", "nativeSource"] as const;
+/** A store on a database of its own. */
+export type OpenHarness = KeyStoreHarness & { close(): Promise<void> };
 
+export const LATER = 4_000_000_000_000;
+
+/** A key of user `u`. */
+export const key = { id: "n:a", userId: "u", expires: LATER };
+
+/** A wrong guess at the codes of user `u`. */
+export const guess = { id: "n:wrong", userId: "u", prefix: "n:", maxAttempts: 5, now: 0 };
+
+/** The kind of store that each source makes. */
 export const KINDS = { defaultSource: "default", nativeSource: "native" } as const;
 
-const LATER = 4_000_000_000_000;
+export const SOURCES = ["defaultSource", "nativeSource"] as const;
 
-// Every store in src/ has it.
-const consumeAndDelete = (store: KeyStore, key: StoredKey) =>
-	store.consumeAndDelete?.(key, "n:other") ?? Promise.reject(new Error("missing"));
+const unique = (): string => `n${crypto.randomUUID().slice(0, 18)}`;
 
-const takeAttempts = (store: KeyStore, { id, userId }: StoredKey) =>
-	store.takeAttempts?.({ id, userId, prefix: "n:", maxAttempts: 5, now: 0 }) ??
-	Promise.reject(new Error("missing"));
+/** Adds user `u` to a database, which is closed at the end of the test, whether or not it passes. */
+export const withUser = async <Db extends Pick<Database, "sql" | "close">>(
+	opening: Promise<Db>,
+): Promise<Db> => {
+	const db = await opening;
+	onTestFinished(() => db.close());
+	await db.sql("INSERT INTO auth_user (id) VALUES ('u')");
+	return db;
+};
 
-const deleteExpired = (...[store, ...args]: [KeyStore, string, number, string]) =>
-	store.deleteExpired?.(...args) ?? Promise.reject(new Error("missing"));
+/** A call to each operation that a store has, all on one key of user `u`, or on all of the user's. */
+export const callsTo = (store: KeyStore, id = key.id) => {
+	const own = { ...key, id };
+	const optional = (name: keyof KeyStore, call: () => Promise<unknown> | undefined) =>
+		store[name] ? [async () => call()] : [];
+	return {
+		onKey: [
+			() => store.insert(own),
+			...optional("deleteExpired", () => store.deleteExpired?.("n:", LATER + 1, "")),
+			() => store.get(id),
+			() => store.consume(id, "u"),
+			...optional("consumeAndDelete", () => store.consumeAndDelete?.(own, "n:b")),
+			() => store.delete(id),
+		],
+		onUser: [
+			() => store.getAllByUser("u", id),
+			() => store.deleteAllByUser("u", id),
+			() => store.deleteExpiredByUser("u", id, 0),
+			...optional("takeAttempts", () => store.takeAttempts?.(guess)),
+			...optional("deleteOldest", () => store.deleteOldest?.("u", "n:", 1, LATER)),
+		],
+	};
+};
 
-const deleteOldest = (...[store, ...args]: [KeyStore, string, string, number, number]) =>
-	store.deleteOldest?.(...args) ?? Promise.reject(new Error("missing"));
+/** Calls each operation that a store has, whether or not it fails. */
+export const callAll = async (store: KeyStore): Promise<void> => {
+	const { onKey, onUser } = callsTo(store);
+	for (const call of [...onKey, ...onUser]) await call().catch(() => {});
+};
 
-const isMysql = (name: string): boolean => name.startsWith("MySQL");
+/** How many calls succeed of so many concurrent ones. */
+export const countSuccesses = async (
+	count: number,
+	call: () => Promise<unknown>,
+): Promise<number> => {
+	const results = await Promise.allSettled(Array.from({ length: count }, call));
+	return results.filter(({ status }) => status === "fulfilled").length;
+};
+
+/** Checks that a key is consumed by one of ten concurrent calls, without an error, twenty times. */
+export const expectOneWinner = async (
+	store: KeyStore,
+	others: readonly KeyStore[] = Array.from({ length: 10 }, () => store),
+): Promise<void> => {
+	for (let round = 0; round < 20; round++) {
+		await store.insert(key);
+		const got = await Promise.all(others.map((other) => other.consume(key.id)));
+		expect(got.filter((one) => one !== null)).toEqual([key]);
+	}
+};
+
+/** Checks that both stores return the expiry of a key as a number, whatever type the driver returns. */
+export const expectNumericExpiry = async (db: Database): Promise<void> => {
+	for (const store of [db.nativeSource, toStore(db.defaultSource)]) {
+		await store.insert(key);
+		expect(await store.get(key.id)).toEqual(key);
+		expect(await store.getAllByUser("u", "n:")).toEqual([key]);
+		expect(await store.consume(key.id)).toEqual(key);
+	}
+};
+
+/** What can differ by the database: the exported cases, and concurrent calls to handlers. */
+export const behavior = (
+	name: string,
+	open: () => Promise<OpenHarness>,
+	cases: readonly KeyStoreCase[] = keyStoreCases,
+): void => {
+	describe(name, () => {
+		let db: OpenHarness;
+		beforeAll(async () => {
+			db = await open();
+		});
+		afterAll(() => db.close());
+
+		test.each(cases)("$name", ({ run }) => run(db));
+
+		const createUser = async (): Promise<string> => {
+			const id = unique();
+			await db.createUser(id);
+			return id;
+		};
+
+		test("a hundred concurrent wrong guesses take the five attempts at a code", async () => {
+			const code = passwordToken(db.store, unique(), { expiresIn: 60 });
+			const userId = await createUser();
+			const issued = await code.issue(userId);
+			expect(await countSuccesses(100, () => code.getToken("wrong", userId))).toBe(0);
+			// The code and a key for each attempt.
+			expect(await db.getRows(userId)).toHaveLength(6);
+			await expect(code.validate(issued, userId)).rejects.toEqual(tokenError("INVALID_TOKEN"));
+			const next = await code.issue(userId);
+			expect((await code.validate(next, userId)).userId).toBe(userId);
+		});
+
+		test("a flood of tokens stays within its limit, and the newest works", async () => {
+			const link = idToken(db.store, unique(), { expiresIn: 60, maxTokensPerUser: 2 });
+			const userId = await createUser();
+			expect(await countSuccesses(10, () => link.issue(userId))).toBe(10);
+			const left = await link.getAllUserTokens(userId);
+			expect(left).toHaveLength(2);
+			expect((await link.validate(left[1] ?? "")).userId).toBe(userId);
+		});
+	});
+};
 
 /** Everything that holds for the default and the native store on a database. */
 export const matrix = (
@@ -35,219 +146,103 @@ export const matrix = (
 	isThere = true,
 ): void => {
 	describe.skipIf(!isThere)(name, () => {
+		let db: Database;
+		beforeAll(async () => {
+			db = await open();
+			await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
+		});
+		afterAll(() => db.close());
+
+		const shared = (harness: () => KeyStoreHarness) => async () => ({
+			...harness(),
+			close: async () => {},
+		});
 		for (const source of SOURCES) {
-			const opened = async () => {
-				const db = await open();
-				return { ...toHarness(db, db[source]), source: db[source], close: () => db.close() };
-			};
-			behavior(source, opened, KINDS[source]);
+			const harness = () => toHarness(db, db[source]);
+			behavior(source, shared(harness), casesOf(KINDS[source]));
 		}
-
-		const openOwn = async () => {
-			const db = await open();
-			const source = db.createStore(OWN_TABLES);
-			return { ...toOwnHarness(db, source), source, close: () => db.close() };
-		};
-		behavior("nativeSource on custom tables", openOwn, "own tables");
-
-		test("custom tables can be named with their schema", async () => {
-			const db = await open();
-			try {
+		behavior(
+			"nativeSource on custom tables, named with their schema",
+			shared(() => {
 				const { user, key } = OWN_TABLES;
-				const store = db.createStore({ user: `${db.name}.${user}`, key: `${db.name}.${key}` });
-				const harness = toOwnHarness(db, store);
-				for (const { run } of casesOf("own tables")) await run(harness);
-				expect(await db.keys()).toEqual([]);
-			} finally {
-				await db.close();
+				const tables = { user: `${db.name}.${user}`, key: `${db.name}.${key}` };
+				return toOwnHarness(db, db.createStore(tables));
+			}),
+		);
+
+		test("both stores store the same row, and each reads the other's", async () => {
+			const rows: unknown[] = [];
+			for (const source of SOURCES) {
+				await toStore(db[source]).insert(key);
+				rows.push((await db.keys()).filter(({ id }) => id === key.id));
+				for (const other of SOURCES) expect(await toStore(db[other]).get(key.id)).toEqual(key);
+				await toStore(db[source]).delete(key.id);
 			}
+			expect(rows[0]).toEqual(rows[1]);
 		});
 
-		describe("both stores", () => {
-			let db: Database;
-			beforeAll(async () => {
-				db = await open();
-				await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
-			});
-			afterEach(() => db.sql("DELETE FROM auth_key"));
-			afterAll(() => db.close());
+		test("the native store runs one statement for a link or a wrong code, and two for a right one", async () => {
+			const link = idToken(db.nativeSource, "link", { expiresIn: 60 });
+			const code = passwordToken(db.nativeSource, "code", { expiresIn: 60 });
+			const count = async <Result>(run: Promise<Result>, expected: number): Promise<Result> => {
+				const result = await run;
+				expect(db.statements.splice(0)).toHaveLength(expected);
+				return result;
+			};
+			for (let outstanding = 0; outstanding < 12; outstanding++) await code.issue("u");
+			const tokens = await code.getAllUserTokens("u");
+			expect(tokens).toHaveLength(10);
+			db.statements.length = 0;
+			await count(link.validate(await count(link.issue("u"), 1)), 1);
+			const wrong = code.validate("wrong", "u").catch(({ message }: Error) => message);
+			expect(await count(wrong, 1)).toBe("INVALID_TOKEN");
+			await count(code.validate(`${tokens[5]}`, "u"), 2);
+			await code.invalidateAllUserTokens("u");
+		});
 
-			test("store the same rows, and each reads the other's keys", async () => {
-				const id = "n:a";
-				const rows: unknown[] = [];
-				for (const [one, other] of [
-					["defaultSource", "nativeSource"],
-					["nativeSource", "defaultSource"],
-				] as const) {
-					const key = { id, userId: "u", expires: LATER };
-					await toStore(db[one]).insert(key);
-					rows.push(await db.keys());
-					expect(await toStore(db[other]).consume(id)).toEqual(key);
-				}
-				expect(rows[0]).toEqual(rows[1]);
+		test("the native store sweeps in batches, and reads each row once", async () => {
+			await db.sql("DELETE FROM auth_key");
+			const size = /MySQL|PostgreSQL/.test(name) ? 1000 : 100;
+			const rows = Array.from({ length: 2500 }, (_, at) => {
+				const id = `${["n", ":n", "N", "m"][at % 4]}:${String(at * 7919).padStart(8, "0")}`;
+				return `('${id}', 'u', FALSE, NULL, ${at < 2000 ? 1 : LATER})`;
 			});
-
-			test.each(SOURCES)("tokens issued by 1.0.2 stay valid: %s", async (source) => {
-				const options = { expiresIn: 60 };
-				// It has a Lucia of its own, whose type is another.
-				const auth = db.defaultSource as never;
-				const link = await published.idToken(auth, "link", options).issue("u");
-				const code = await published.passwordToken(auth, "code", options).issue("u");
-				const links = idToken(db[source], "link", options);
-				const codes = passwordToken(db[source], "code", options);
-				expect((await links.getAllUserTokens("u")).map(String)).toEqual([`${link}`]);
-				expect((await links.validate(`${link}`)).userId).toBe("u");
-				expect((await codes.validate(`${code}`, "u")).userId).toBe("u");
-			});
-
-			test("the native store deletes no login, look-alike, or other user's key together with a code", async () => {
-				await db.sql("INSERT INTO auth_user (id) VALUES ('v')");
-				await db.sql(`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires) VALUES
-					('n:primary', 'u', TRUE, NULL, ${LATER}), ('n:login', 'u', FALSE, NULL, NULL),
-					('n:password', 'u', FALSE, 'x', ${LATER}), ('n:v', 'v', FALSE, NULL, ${LATER}),
-					('n:case', 'u', FALSE, NULL, ${LATER})`);
-				const key = { id: "n:key", userId: "u", expires: LATER };
-				for (const other of ["n:primary", "n:login", "n:password", "n:v", "n:CASE"]) {
-					await db.nativeSource.insert(key);
-					expect(await db.nativeSource.consumeAndDelete?.(key, other)).toEqual(key);
-				}
-				expect(await db.keys()).toHaveLength(5);
-			});
-
-			test("the native store runs one statement for each operation", async () => {
-				const store = db.nativeSource;
-				const count = async (run: Promise<unknown>): Promise<number> => {
-					await run.catch(() => undefined);
-					return db.statements.splice(0).length;
-				};
-				// The first of all asks whether it is MySQL or MariaDB.
-				await store.consume("n:none");
-				db.statements.length = 0;
-				const key = { id: "n:b", userId: "u", expires: LATER };
-				expect(await count(store.insert(key))).toBe(1);
-				// PostgreSQL is asked why, where nothing was inserted.
-				const failed = name === "PostgreSQL" ? 2 : 1;
-				expect(await count(store.insert(key))).toBe(failed);
-				expect(await count(store.insert({ ...key, userId: "nobody" }))).toBe(failed);
-				expect(await count(store.get(key.id))).toBe(1);
-				expect(await count(store.getAllByUser("u", "n:"))).toBe(1);
-				expect(await count(store.getAllByUser("nobody", "n:"))).toBe(1);
-				expect(await count(store.consume("n:none"))).toBe(1);
-				expect(await count(store.consume(key.id))).toBe(1);
-				expect(await count(takeAttempts(store, key))).toBe(1);
-				expect(await count(consumeAndDelete(store, key))).toBe(1);
-				expect(await count(store.delete(key.id))).toBe(1);
-				expect(await count(store.deleteAllByUser("u", "n:"))).toBe(1);
-				expect(await count(store.deleteExpiredByUser("u", "n:", 0))).toBe(1);
-				expect(await count(deleteOldest(store, "u", "n:", 1, LATER))).toBe(1);
-				// Nothing has expired.
-				expect(await count(deleteExpired(store, "n:", 0, ""))).toBe(1);
-			});
-
-			test("the native store sweeps in batches, and reads each row once", async () => {
-				const size = /MySQL|PostgreSQL/.test(name) ? 1000 : 100;
-				const rows = Array.from({ length: 2500 }, (_, at) => [
-					`${["n", ":n", "N", "m"][at % 4]}:${String(at * 7919).padStart(8, "0")}`,
-					at < 2000 ? 1 : LATER,
-				]);
-				await db.sql(
-					`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
-					VALUES ${rows.map(([id, expires]) => `('${id}', 'u', FALSE, NULL, ${expires})`).join(", ")}`,
-				);
-				db.statements.length = 0;
-				let deleted = 0;
-				const batches: string[] = [""];
-				for (const after of batches) {
-					const batch = await deleteExpired(db.nativeSource, "n:", LATER - 1, after);
-					expect(batch.deleted).toBeLessThanOrEqual(size);
-					deleted += batch.deleted;
-					if (batch.next !== undefined) batches.push(batch.next);
-				}
-				expect(deleted).toBe(1000);
-				expect(batches).toHaveLength(Math.floor(2500 / size) + 1);
-				// A batch without an expired row of the name is not written to.
-				expect(db.statements.length).toBeLessThanOrEqual(2 * batches.length);
-				expect(await db.keys()).toHaveLength(1500);
-				const links = idToken(db.nativeSource, "N");
-				expect(await links.deleteExpiredTokens({ signal: AbortSignal.abort() })).toBe(0);
-				expect(await links.deleteExpiredTokens()).toBe(500);
-				expect(await links.deleteExpiredTokens()).toBe(0);
-			});
-
-			test("maxTokensPerUser deletes with one statement, even 500 tokens at once", async () => {
-				const links = idToken(db.nativeSource, "n", { expiresIn: 60 });
-				for (let issued = 0; issued < 500; issued++) await links.issue("u");
-				const limited = idToken(db.nativeSource, "n", { expiresIn: 60, maxTokensPerUser: 3 });
-				db.statements.length = 0;
-				const token = await limited.issue("u");
-				expect(db.statements.filter((text) => text.startsWith("DELETE"))).toHaveLength(
-					// It also sweeps, where the token expires at a multiple of eight milliseconds.
-					token.expiresAt.getTime() % 8 === 0 ? 2 : 1,
-				);
-				expect(await limited.getAllUserTokens("u")).toHaveLength(3);
-				await expect(limited.validate(token)).resolves.toHaveProperty("userId", "u");
-			});
-
-			test("the native store runs one statement for a wrong code and two for a right one, however many are outstanding", async () => {
-				const links = idToken(db.nativeSource, "link", { expiresIn: 60 });
-				const codes = passwordToken(db.nativeSource, "code", { expiresIn: 60 });
-				const count = async <Result>(run: Promise<Result>, expected: number): Promise<Result> => {
-					const result = await run;
-					expect(db.statements.splice(0)).toHaveLength(expected);
-					return result;
-				};
-				await links.validate(await links.issue("u"));
-				for (let outstanding = 0; outstanding < 15; outstanding++) await codes.issue("u");
-				const tokens = await codes.getAllUserTokens("u");
-				expect(tokens).toHaveLength(10);
-				db.statements.length = 0;
-				const link = await count(links.issue("u"), 1);
-				await count(links.validate(link), 1);
-				const wrong = codes.validate("wrong", "u").catch(({ message }: Error) => message);
-				expect(await count(wrong, 1)).toBe("INVALID_TOKEN");
-				await count(codes.validate(`${tokens[5]}`, "u"), 2);
-			});
+			await db.sql(`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
+				VALUES ${rows.join(", ")}`);
+			db.statements.length = 0;
+			let deleted = 0;
+			const batches: string[] = [""];
+			for (const after of batches) {
+				const batch = await db.nativeSource.deleteExpired?.("n:", LATER - 1, after);
+				expect(batch?.deleted).toBeLessThanOrEqual(size);
+				deleted += Number(batch?.deleted);
+				if (batch?.next !== undefined) batches.push(batch.next);
+			}
+			expect(deleted).toBe(1000);
+			expect(batches).toHaveLength(Math.floor(2500 / size) + 1);
+			// A batch without an expired row of the name is not written to.
+			expect(db.statements.length).toBeLessThanOrEqual(2 * batches.length);
+			expect(await db.keys()).toHaveLength(1500);
 		});
 
 		test.each(SOURCES)("a database error reaches the caller: %s", async (source) => {
-			const db = await open();
-			try {
-				const store = toStore(db[source]);
-				const key = { id: "n:a", userId: "u", expires: LATER };
-				await db.sql("INSERT INTO auth_user (id) VALUES (?)", ["u"]);
-				await db.sql("DROP TABLE auth_key");
-				const ofKey: (() => Promise<unknown>)[] = [
-					() => store.insert(key),
-					() => store.get(key.id),
-					() => store.consume(key.id),
-					() => consumeAndDelete(store, key),
-					() => store.delete(key.id),
-				];
-				const ofUser = [
-					() => store.getAllByUser("u", "n:"),
-					() => store.deleteAllByUser("u", "n:"),
-					() => store.deleteExpiredByUser("u", "n:", 0),
-				];
-				// Where a list fails, adapter-mysql 1.1.1 leaves an unhandled rejection and never answers.
-				const hangs = isMysql(name) && source === "defaultSource";
-				if (source === "nativeSource") ofKey.push(() => takeAttempts(store, key));
-				for (const run of hangs ? ofKey : [...ofKey, ...ofUser]) {
-					await expect(run()).rejects.toThrow(/auth_key/);
-				}
-			} finally {
-				await db.close();
+			await db.sql("ALTER TABLE auth_key RENAME TO other_key");
+			onTestFinished(async () => {
+				await db.sql("ALTER TABLE other_key RENAME TO auth_key");
+			});
+			const { onKey, onUser } = callsTo(toStore(db[source]));
+			// Where a list fails, adapter-mysql 1.1.1 leaves an unhandled rejection, and its promise pending.
+			const hangs = name.startsWith("MySQL") && source === "defaultSource";
+			for (const call of hangs ? onKey : [...onKey, ...onUser]) {
+				await expect(call()).rejects.toThrow(/auth_key/);
 			}
 		});
 
 		test("the native store detects an unknown user without foreign keys", async () => {
-			const db = await open({ foreignKeys: false });
-			try {
-				const handler = idToken(db.nativeSource, "n", { expiresIn: 60 });
-				await expect(handler.issue("nobody")).rejects.toEqual(tokenError("INVALID_USER_ID"));
-				expect(await db.keys()).toEqual([]);
-			} finally {
-				await db.close();
-			}
+			const without = await withUser(open({ foreignKeys: false }));
+			const issued = without.nativeSource.insert({ ...key, userId: "nobody" });
+			await expect(issued).rejects.toEqual(tokenError("INVALID_USER_ID"));
+			expect(await without.keys()).toEqual([]);
 		});
 	});
 };

@@ -1,8 +1,7 @@
 import { describe, inject } from "vitest";
-import { toHarness } from "../support/database.js";
-import { openPostgres } from "../support/databases.js";
-import { behavior } from "./behavior.js";
-import { matrix } from "./matrix.js";
+import { openPostgres } from "../support/database.js";
+import { toHarness } from "../support/harness.js";
+import { behavior, matrix } from "./matrix.js";
 
 const url = inject("postgres");
 
@@ -13,6 +12,6 @@ const SERIALIZABLE = "-c default_transaction_isolation=serializable";
 describe.skipIf(url === "")("PostgreSQL, serializable", () => {
 	behavior("nativeSource", async () => {
 		const db = await openPostgres(url, {}, { options: SERIALIZABLE });
-		return { ...toHarness(db, db.nativeSource), source: db.nativeSource, close: () => db.close() };
+		return { ...toHarness(db, db.nativeSource), close: () => db.close() };
 	});
 });

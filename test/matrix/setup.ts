@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { TestProject } from "vitest/node";
 import { findMariadb } from "../support/mariadb.js";
 import { findPostgres } from "../support/postgres.js";
@@ -15,8 +16,6 @@ declare module "vitest" {
 	}
 }
 
-const HEAVY = "npm ci --prefix test/matrix";
-
 /** Finds or starts the servers once for all test files. At the end, lists what did not run. */
 export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
 	const [postgres, mariadb, redis] = await Promise.all([
@@ -28,25 +27,15 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
 	provide("mysql", mariadb?.url ?? "");
 	provide("redis", redis?.url ?? "");
 
+	const { dependencies } = JSON.parse(
+		readFileSync(new URL("package.json", import.meta.url), "utf8"),
+	) as { dependencies: object };
 	const missing: string[] = [];
 	if (!postgres) missing.push("PostgreSQL: set POSTGRES_URL or install postgresql");
 	if (!mariadb) missing.push("MySQL or MariaDB: set MYSQL_URL or install mariadb-server");
 	if (!redis) missing.push("Redis: set REDIS_URL or install redis-server");
-	for (const name of [
-		"better-sqlite3",
-		"miniflare",
-		"prisma",
-		"drizzle-orm",
-		"kysely",
-		"knex",
-		"typeorm",
-		"postgres",
-		"@electric-sql/pglite",
-		"mariadb",
-		"@libsql/client",
-		"lucia-2",
-	]) {
-		if (!isInstalled(name)) missing.push(`${name}: run ${HEAVY}`);
+	for (const name of [...Object.keys(dependencies), "lucia-2", "lucia-3"]) {
+		if (!isInstalled(name)) missing.push(`${name}: run npm ci --prefix test/matrix`);
 	}
 	const report = missing.map((line) => `\n  ${line}`).join("");
 	const stop = async (): Promise<void> => {

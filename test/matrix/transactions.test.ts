@@ -1,202 +1,136 @@
-import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { idToken, type KeyStore, passwordToken } from "../../src/index.js";
+import { describe, expect, inject, test } from "vitest";
+import { idToken, passwordToken } from "../../src/index.js";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 import {
 	libsql as Libsql,
+	openBetterSqlite3,
 	openMysql,
 	openPostgres,
 	openSqliteDb,
 	type SqliteDb,
-} from "../support/databases.js";
-import { openMariadb, openPglite, openPostgresJs } from "../support/drivers.js";
+} from "../support/database.js";
+import {
+	type DriverDb,
+	openLibsqlClient,
+	openMariadb,
+	openPglite,
+	openPostgresJs,
+	transactOn,
+} from "../support/drivers.js";
 import { tokenError } from "../support/errors.js";
-import { importHeavy, isInstalled } from "./heavy.js";
+import { isInstalled } from "./heavy.js";
+import { withUser } from "./matrix.js";
 
-/** A connection of the app's, and a store on it. */
-interface Connection {
-	readonly store: KeyStore;
-	/** Runs a statement on it. */
-	readonly run: (sql: string) => Promise<unknown>;
-	/** The name of user `u`, as another statement reads it. */
-	readonly userName: () => Promise<string | null>;
-}
+type Opened = Pick<DriverDb, "nativeSource" | "sql" | "transact" | "close">;
 
 const [postgres, mysql] = [inject("postgres"), inject("mysql")];
+const isPostgresJs = postgres !== "" && isInstalled("postgres");
 
-const nameOf = (rows: unknown[]): string | null =>
-	(rows[0] as { username: string | null }).username;
-const READ = "SELECT username FROM auth_user WHERE id = 'u'";
-
-const onSqlite = async (raw: SqliteDb): Promise<Connection> => {
-	const db = await openSqliteDb(raw);
-	onTestFinished(() => db.close());
+const openSqlite = async (raw: SqliteDb): Promise<Opened> => {
+	const connection = { query: async (text: string) => raw.exec(text) };
 	return {
-		store: betterSqlite3(raw),
-		run: async (sql) => raw.exec(sql),
-		userName: async () => nameOf(await db.sql(READ)),
+		...(await openSqliteDb(raw)),
+		transact: transactOn(
+			async () => connection,
+			() => betterSqlite3(raw),
+		),
 	};
 };
 
-const CONNECTIONS: readonly (readonly [string, boolean, () => Promise<Connection>])[] = [
-	["libsql", true, () => onSqlite(new Libsql(":memory:"))],
+const CONNECTIONS: readonly (readonly [string, isThere: boolean, open: () => Promise<Opened>])[] = [
+	["libsql", true, () => openSqlite(new Libsql(":memory:"))],
 	[
 		"better-sqlite3",
 		isInstalled("better-sqlite3"),
-		async () => {
-			const { default: Sqlite } = await importHeavy<{
-				readonly default: new (file: string) => SqliteDb;
-			}>("better-sqlite3");
-			return onSqlite(new Sqlite(":memory:"));
-		},
+		async () => openSqlite(await openBetterSqlite3(":memory:")),
 	],
+	["a transaction of @libsql/client", isInstalled("@libsql/client"), () => openLibsqlClient()],
 	[
 		"a client of pg",
 		postgres !== "",
 		async () => {
 			const db = await openPostgres(postgres);
-			const client = await db.pool.connect();
-			onTestFinished(async () => {
-				client.release();
-				await db.close();
-			});
-			return {
-				store: pg(client),
-				run: (sql) => client.query(sql),
-				userName: async () => nameOf(await db.sql(READ)),
-			};
+			return { ...db, transact: transactOn(() => db.pool.connect(), pg) };
 		},
 	],
+	["a transaction of postgres.js", isPostgresJs, () => openPostgresJs(postgres)],
 	[
 		"a reserved connection of postgres.js",
-		postgres !== "" && isInstalled("postgres"),
+		isPostgresJs,
 		async () => {
 			const db = await openPostgresJs(postgres);
-			const sql = await db.raw.reserve();
-			onTestFinished(async () => {
-				sql.release();
-				await db.close();
-			});
-			return {
-				store: pg(sql),
-				run: async (text) => sql.unsafe(text, [], { prepare: false }),
-				userName: async () => nameOf(await db.sql(READ)),
+			const connect = async () => {
+				const reserved = await db.raw.reserve();
+				return {
+					reserved,
+					query: async (text: string) => reserved.unsafe(text, [], { prepare: false }),
+					release: () => reserved.release(),
+				};
 			};
+			return { ...db, transact: transactOn(connect, ({ reserved }) => pg(reserved)) };
 		},
 	],
-	[
-		"PGlite",
-		isInstalled("@electric-sql/pglite"),
-		async () => {
-			const db = await openPglite();
-			onTestFinished(() => db.close());
-			return {
-				store: db.nativeSource,
-				run: (sql) => db.raw.exec(sql),
-				userName: async () => nameOf(await db.sql(READ)),
-			};
-		},
-	],
-	[
-		"a connection of mariadb",
-		mysql !== "" && isInstalled("mariadb"),
-		async () => {
-			const db = await openMariadb(mysql);
-			const connection = await db.raw.getConnection();
-			onTestFinished(async () => {
-				await connection.release();
-				await db.close();
-			});
-			return {
-				store: mysql2(connection),
-				run: (sql) => connection.query(sql),
-				userName: async () => nameOf(await db.sql(READ)),
-			};
-		},
-	],
+	["a transaction of PGlite", isInstalled("@electric-sql/pglite"), () => openPglite()],
 	[
 		"a connection of mysql2",
 		mysql !== "",
 		async () => {
 			const db = await openMysql(mysql);
-			const connection = await db.pool.getConnection();
-			onTestFinished(async () => {
-				connection.release();
-				await db.close();
-			});
-			return {
-				store: mysql2(connection),
-				run: (sql) => connection.query(sql),
-				userName: async () => nameOf(await db.sql(READ)),
-			};
+			return { ...db, transact: transactOn(() => db.pool.getConnection(), mysql2) };
 		},
 	],
+	["a connection of mariadb", mysql !== "" && isInstalled("mariadb"), () => openMariadb(mysql)],
 ];
 
 const INVALID_TOKEN = tokenError("INVALID_TOKEN");
 
 describe.each(CONNECTIONS)("in a transaction of the app's, %s", (_name, isThere, connect) => {
-	const open = async (): Promise<Connection> => {
-		const connection = await connect();
-		await connection.run("INSERT INTO auth_user (id) VALUES ('u')");
-		return connection;
-	};
-
-	test.skipIf(!isThere)("a handler with limits refuses to answer", async () => {
-		const { store, run } = await open();
-		const codes = passwordToken(store, "code", { expiresIn: 60 });
-		const spaced = idToken(store, "link", { expiresIn: 60, minInterval: 60 });
+	test.skipIf(!isThere)("a handler with limits throws, and counts nothing", async () => {
+		const { nativeSource, transact } = await withUser(connect());
+		const codes = passwordToken(nativeSource, "code", { expiresIn: 60 });
 		const right = `${await codes.issue("u")}`;
-		for (const end of ["ROLLBACK", "COMMIT"]) {
-			await run("BEGIN");
-			for (let count = 0; count < 6; count++) {
-				for (const value of ["wrong", right]) {
-					await expect(codes.validate(value, "u")).rejects.toThrow(/^maxAttempts .*transaction/);
-					await expect(codes.getToken(value, "u")).rejects.toThrow(/^maxAttempts .*transaction/);
+		for (const end of ["ROLLBACK", "COMMIT"] as const) {
+			expect(await nativeSource.isInTransaction?.()).toBe(false);
+			await transact(end, async (store) => {
+				expect(await store.isInTransaction?.()).toBe(true);
+				const inside = passwordToken(store, "code");
+				for (const value of [...Array<string>(6).fill("wrong"), right]) {
+					await expect(inside.validate(value, "u")).rejects.toThrow(/^maxAttempts .*transaction/);
+					await expect(inside.getToken(value, "u")).rejects.toThrow(/^maxAttempts .*transaction/);
 				}
-			}
-			await expect(spaced.issue("u")).rejects.toThrow(/^minInterval .*transaction/);
-			await run(end);
+				const spaced = idToken(store, "link", { expiresIn: 60, minInterval: 60 });
+				await expect(spaced.issue("u")).rejects.toThrow(/^minInterval .*transaction/);
+			});
 		}
-		await spaced.issue("u");
-		await expect(spaced.issue("u")).rejects.toEqual(tokenError("ISSUED_RECENTLY"));
+		await idToken(nativeSource, "link", { expiresIn: 60, minInterval: 60 }).issue("u");
 		for (let count = 0; count < 4; count++) {
 			await expect(codes.validate("wrong", "u")).rejects.toEqual(INVALID_TOKEN);
 		}
 		expect((await codes.validate(right, "u")).userId).toBe("u");
 	});
 
-	test.skipIf(!isThere)("a link's use and the app's own writes take effect together", async () => {
-		const { store, run, userName } = await open();
-		const links = idToken(store, "link", { expiresIn: 60 });
+	test.skipIf(!isThere)("links and the app's own writes take effect together", async () => {
+		const { nativeSource, transact, sql } = await withUser(connect());
+		const links = idToken(nativeSource, "link", { expiresIn: 60 });
 		const token = `${await links.issue("u")}`;
-		for (const [end, name] of [
+		for (const [end, username] of [
 			["ROLLBACK", null],
 			["COMMIT", "new"],
 		] as const) {
-			await run("BEGIN");
-			expect((await links.validate(token)).userId).toBe("u");
-			await expect(links.validate(token)).rejects.toEqual(INVALID_TOKEN);
-			await run("UPDATE auth_user SET username = 'new' WHERE id = 'u'");
-			await run(end);
-			expect(await userName()).toBe(name);
-			// Rolled back, the token is good again.
-			expect(await links.getAllUserTokens("u")).toHaveLength(end === "ROLLBACK" ? 1 : 0);
+			let issued = "";
+			await transact(end, async (store, run) => {
+				const inside = idToken(store, "link", { expiresIn: 60 });
+				expect((await inside.validate(token)).userId).toBe("u");
+				await expect(inside.validate(token)).rejects.toEqual(INVALID_TOKEN);
+				issued = `${await inside.issue("u")}`;
+				await run("UPDATE auth_user SET username = 'new' WHERE id = 'u'");
+			});
+			expect(await sql("SELECT username FROM auth_user")).toMatchObject([{ username }]);
+			// Rolled back, the used token is good again, and the new one is gone.
+			const left = end === "ROLLBACK" ? token : issued;
+			expect((await links.getAllUserTokens("u")).map(String)).toEqual([left]);
 		}
-		await expect(links.validate(token)).rejects.toEqual(INVALID_TOKEN);
-	});
-
-	test.skipIf(!isThere)("a token that is issued is stored with the app's own writes", async () => {
-		const { store, run } = await open();
-		const links = idToken(store, "link", { expiresIn: 60 });
-		await run("BEGIN");
-		const token = await links.issue("u");
-		await run("ROLLBACK");
-		await expect(links.validate(token)).rejects.toEqual(INVALID_TOKEN);
-		await run("BEGIN");
-		const next = await links.issue("u");
-		await run("COMMIT");
-		expect((await links.validate(next)).userId).toBe("u");
 	});
 });

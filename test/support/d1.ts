@@ -1,105 +1,98 @@
+import { once } from "node:events";
+import { Agent, type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
 import { d1 as adapter } from "@lucia-auth/adapter-sqlite";
-import type { KeySchema } from "lucia-auth";
 import { d1 } from "../../src/stores/d1.js";
 import { importHeavy } from "../matrix/heavy.js";
-import { createAuth, type Database } from "./database.js";
-import { type OpenOptions, quoteOwnTables, schema, SQLITE, toKey } from "./databases.js";
-
-interface D1Statement {
-	bind(...values: unknown[]): D1Statement;
-	all(): Promise<{ results: unknown[] }>;
-	run(): Promise<unknown>;
-}
-
-interface D1 {
-	prepare(sql: string): D1Statement;
-	batch(statements: D1Statement[]): Promise<unknown>;
-}
+import { createAuth, type Database, type OpenOptions, readKeys } from "./database.js";
+import { quoteOwnTables, schema, SQLITE } from "./schema.js";
 
 interface MiniflareModule {
-	readonly Miniflare: new (options: object) => {
-		getD1Database(name: string): Promise<D1>;
-		dispose(): Promise<void>;
-	};
+	readonly Miniflare: new (options: object) => { readonly ready: Promise<URL> };
 }
 
-// A D1 error has a cause, which the adapter reads. The error loses its cause on the way from Miniflare's
-// worker to Node.
-const withCause = (error: Error): never => {
-	error.cause ??= new Error(error.message.replace("D1_ERROR: ", ""));
-	throw error;
-};
+interface Statement {
+	readonly sql: string;
+	readonly values: readonly unknown[];
+}
 
-// Miniflare fails fetches when hundreds are in flight.
-const MAX_AT_ONCE = 8;
+interface Result {
+	readonly results: unknown[];
+}
 
-const limited = () => {
-	let underWay = 0;
-	const waiting: (() => void)[] = [];
-	return async <Result>(run: () => Promise<Result>): Promise<Result> => {
-		if (underWay >= MAX_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-		else underWay++;
+// A worker has the databases. It runs the statements of a request in one batch, as D1 does.
+const WORKER = `export default {
+	async fetch(request, env) {
+		const { name, statements } = await request.json();
+		const prepared = statements.map(({ sql, values }) => env[name].prepare(sql).bind(...values));
 		try {
-			return await run();
-		} finally {
-			const next = waiting.shift();
-			if (next) next();
-			else underWay--;
+			const isOne = prepared.length === 1;
+			return Response.json(isOne ? [await prepared[0].all()] : await env[name].batch(prepared));
+		} catch ({ message, cause }) {
+			return Response.json({ message, cause: cause?.message }, { status: 500 });
 		}
-	};
+	},
+}`;
+
+const NAMES = Array.from({ length: 40 }, (_, at) => `DB${at}`);
+
+let miniflare: Promise<URL> | undefined;
+let opened = 0;
+
+// One Miniflare for all databases of a test file. It ends with the process.
+const startMiniflare = async (): Promise<URL> => {
+	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
+	return new Miniflare({ modules: true, script: WORKER, d1Databases: NAMES }).ready;
 };
 
-const withCauses = (db: D1): D1 => {
-	const limit = limited();
-	const originals = new WeakMap<D1Statement, D1Statement>();
-	const wrap = (statement: D1Statement): D1Statement => {
-		const wrapped: D1Statement = {
-			bind: (...values) => wrap(statement.bind(...values)),
-			all: () => limit(() => statement.all()).catch(withCause),
-			run: () => limit(() => statement.run()).catch(withCause),
+// Miniflare's own client blocks this process at each call, and loses connections that it keeps alive or that are
+// too many. So each call has a connection of its own, and a few are open at once.
+const agent = new Agent({ keepAlive: false, maxSockets: 8 });
+
+const run = async (name: string, statements: readonly Statement[]): Promise<Result[]> => {
+	const call = request(await (miniflare ??= startMiniflare()), { method: "POST", agent });
+	call.end(JSON.stringify({ name, statements }));
+	const [response] = (await once(call, "response")) as [IncomingMessage];
+	const body = JSON.parse(await text(response)) as Result[] & { message: string; cause?: string };
+	if (response.statusCode === 200) return body;
+	// Lucia's adapter reads the cause.
+	throw new Error(body.message, body.cause === undefined ? {} : { cause: new Error(body.cause) });
+};
+
+/** What the stores, Lucia's adapters, and the pages use of D1. */
+const toD1 = (name: string, statements: string[] = []) => {
+	const prepare = (sql: string, values: readonly unknown[] = []) => {
+		const statement = { sql, values };
+		const all = async (): Promise<Result> => {
+			statements.push(sql);
+			const [result] = (await run(name, [statement])) as [Result];
+			return result;
 		};
-		originals.set(wrapped, statement);
-		return wrapped;
+		return {
+			...statement,
+			bind: (...values: unknown[]) => prepare(sql, values),
+			all,
+			run: all,
+			first: async () => (await all()).results[0] ?? null,
+		};
 	};
-	return {
-		prepare: (sql) => wrap(db.prepare(sql)),
-		batch: (statements) =>
-			db
-				.batch(statements.map((statement) => originals.get(statement) ?? statement))
-				.catch(withCause),
-	};
+	return { prepare, batch: (statements: readonly Statement[]) => run(name, statements) };
 };
 
-/** D1 on Miniflare, of its own. */
+/** A database of D1 on Miniflare. */
 export const openD1 = async (
 	options?: OpenOptions,
 ): Promise<Database & { readonly raw: object }> => {
-	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
-	const miniflare = new Miniflare({
-		modules: true,
-		script: "export default {}",
-		d1Databases: ["DB"],
-	});
-	const db = await miniflare.getD1Database("DB");
+	const name = NAMES[opened++];
+	if (name === undefined) throw new Error("Miniflare has no more databases");
+	const raw = toD1(name);
+	await raw.batch(schema(SQLITE, options).map((sql) => raw.prepare(sql)));
 	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
-		(
-			await db
-				.prepare(text)
-				.bind(...values)
-				.all()
-		).results;
-	for (const text of schema(SQLITE, options)) await sql(text);
+		(await raw.prepare(text, values).all()).results;
 	const statements: string[] = [];
-	const limited = withCauses(db);
-	const counted: D1 = {
-		...limited,
-		prepare: (text) => {
-			statements.push(text);
-			return limited.prepare(text);
-		},
-	};
+	const counted = toD1(name, statements);
 	return {
-		raw: db,
+		raw,
 		defaultSource: createAuth(adapter(counted as never)),
 		nativeSource: d1(counted),
 		name: "main",
@@ -107,7 +100,7 @@ export const openD1 = async (
 		ownTables: quoteOwnTables(SQLITE),
 		statements,
 		sql,
-		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
-		close: () => miniflare.dispose(),
+		keys: readKeys(sql),
+		close: async () => {},
 	};
 };

@@ -1,13 +1,25 @@
+import { betterSqlite3 as sqliteAdapter } from "@lucia-auth/adapter-sqlite";
+import { mysql2 as mysqlAdapter } from "@lucia-auth/adapter-mysql";
+import { pg as pgAdapter } from "@lucia-auth/adapter-postgresql";
+import Libsql from "libsql";
 import lucia, {
 	type Adapter,
 	type Auth,
 	type KeySchema,
 	type LuciaErrorConstructor,
 } from "lucia-auth";
+import mysql from "mysql2/promise";
+import postgres from "pg";
 import type { KeyStore } from "../../src/index.js";
-import { toKeyStore } from "../../src/stores/lucia.js";
+import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
+import { mysql2 } from "../../src/stores/mysql2.js";
+import { pg } from "../../src/stores/pg.js";
 import type { Tables } from "../../src/stores/sql.js";
-import { keyStoreCases, type KeyStoreHarness } from "../../src/testing.js";
+import { importHeavy } from "../matrix/heavy.js";
+import { MYSQL, POSTGRES, quoteOwnTables, schema, type SchemaOptions, SQLITE } from "./schema.js";
+
+// For test/matrix, where another pg comes with Prisma.
+export { Libsql as libsql, postgres };
 
 /** A schema or database of the suite's own, and the stores on it. */
 export interface Database {
@@ -29,63 +41,184 @@ export interface Database {
 	close(): Promise<void>;
 }
 
+export interface OpenOptions extends SchemaOptions {
+	/** The collation of all text, MySQL and MariaDB alone. @default the server's */
+	readonly collation?: string;
+}
+
 export const createAuth = (adapter: (error: LuciaErrorConstructor) => Adapter): Auth =>
 	lucia({ adapter, env: "DEV" }) as Auth;
 
-/** The store that a handler makes of its first argument. */
-export const toStore = (source: Auth | KeyStore): KeyStore => toKeyStore(source);
+const unique = (): string => `lucia_tokens_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
 
-/** The default store, a store of one's own on Lucia's tables, and one on tables for tokens alone. */
-export type StoreKind = "default" | "native" | "own tables";
-
-// To save a call, consumeAndDelete of the default store relies on what its caller has just read.
-const NOT_BY_DEFAULT = /^consumeAndDelete (keeps|deletes no other)/;
-
-/** The exported cases that a store passes. */
-export const casesOf = (kind: StoreKind): typeof keyStoreCases =>
-	keyStoreCases.filter(({ name }) => kind !== "default" || !NOT_BY_DEFAULT.test(name));
-
-/** The harness that the exported cases need. */
-export const toHarness = (
-	{ sql, keys }: Pick<Database, "sql" | "keys">,
-	source: Auth | KeyStore,
-): KeyStoreHarness => ({
-	store: toStore(source),
-	createUser: async (id) => {
-		await sql("INSERT INTO auth_user (id) VALUES (?)", [id]);
-	},
-	insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
-		// Every database accepts TRUE and FALSE in SQL, but not every driver accepts a boolean.
-		await sql(
-			`INSERT INTO auth_key (id, user_id, primary_key, hashed_password, expires)
-			VALUES (?, ?, ${primary_key}, ?, ?)`,
-			[id, user_id, hashed_password, expires],
-		);
-	},
-	getRows: async (userId) => (await keys()).filter((row) => row.user_id === userId),
+export const toKey = (row: KeySchema): KeySchema => ({
+	...row,
+	// A client may be set to return a number as a string.
+	primary_key: Boolean(Number(row.primary_key)),
+	expires: row.expires === null ? null : Number(row.expires),
 });
 
-/** The harness that the exported cases need, on an app's own tables. */
-export const toOwnHarness = (
-	{ sql, ownTables: { user, key } }: Pick<Database, "sql" | "ownTables">,
-	store: KeyStore,
-): KeyStoreHarness => ({
-	store,
-	hasLoginKeys: false,
-	createUser: async (id) => {
-		await sql(`INSERT INTO ${user} (id) VALUES (?)`, [id]);
-	},
-	insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
-		if (primary_key || hashed_password !== null) throw new Error("the table has no such columns");
-		await sql(`INSERT INTO ${key} (id, user_id, expires) VALUES (?, ?, ?)`, [id, user_id, expires]);
-	},
-	getRows: async (userId) =>
-		((await sql(`SELECT * FROM ${key}`)) as { id: string; user_id: string; expires: unknown }[])
-			.filter(({ user_id }) => user_id === userId)
-			.map(({ expires, ...row }) => ({
-				...row,
-				primary_key: false,
-				hashed_password: null,
-				expires: Number(expires),
-			})),
-});
+/** Reads `auth_key` with the driver's `sql`. */
+export const readKeys = (sql: Database["sql"]) => async (): Promise<KeySchema[]> =>
+	((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey);
+
+/** What a `Database` of better-sqlite3 and of libsql have in common. */
+export type SqliteDb = Libsql.Database;
+
+/** Opens a file, or `:memory:`, with better-sqlite3. */
+export const openBetterSqlite3 = async (file: string): Promise<SqliteDb> => {
+	const { default: Sqlite } = await importHeavy<{
+		readonly default: new (file: string) => SqliteDb;
+	}>("better-sqlite3");
+	return new Sqlite(file);
+};
+
+export const openSqliteDb = async (db: SqliteDb, options: OpenOptions = {}): Promise<Database> => {
+	db.pragma(`foreign_keys = ${options.foreignKeys === false ? "OFF" : "ON"}`);
+	db.exec(schema(SQLITE, options).join(";"));
+	const statements: string[] = [];
+	const counted = new Proxy(db, {
+		get: (_target, name) => {
+			if (name !== "prepare") return Reflect.get(db, name) as unknown;
+			return (sql: string) => {
+				const statement = db.prepare(sql);
+				const count =
+					(method: "all" | "run") =>
+					(...values: unknown[]): unknown => {
+						statements.push(sql);
+						return statement[method](...values);
+					};
+				return { all: count("all"), run: count("run") };
+			};
+		},
+	});
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => {
+		const statement = db.prepare(text);
+		return /^\s*(SELECT|EXPLAIN)/.test(text) ? statement.all(values) : [statement.run(values)];
+	};
+	return {
+		defaultSource: createAuth(sqliteAdapter(counted as never)),
+		nativeSource: betterSqlite3(counted),
+		name: "main",
+		createStore: (tables) => betterSqlite3(counted, { tables }),
+		ownTables: quoteOwnTables(SQLITE),
+		statements,
+		sql,
+		keys: readKeys(sql),
+		close: async () => {
+			db.close();
+		},
+	};
+};
+
+export const openLibsql = async (
+	options?: OpenOptions,
+): Promise<Database & { readonly raw: SqliteDb }> => {
+	const raw = new Libsql(":memory:");
+	return { raw, ...(await openSqliteDb(raw, options)) };
+};
+
+/** SQL of the tests is written with question marks, for all databases. */
+export const withDollars = (text: string): string => {
+	let n = 0;
+	return text.replace(/\?/g, () => `$${++n}`);
+};
+
+export const openPostgres = async (
+	url: string,
+	options: OpenOptions = {},
+	config: postgres.PoolConfig = {},
+): Promise<Database & { readonly pool: postgres.Pool }> => {
+	const name = unique();
+	const pool = new postgres.Pool({
+		connectionString: url,
+		...config,
+		options: `-c search_path=${name} ${config.options ?? ""}`,
+	});
+	await pool.query([`CREATE SCHEMA ${name}`, ...schema(POSTGRES, options)].join(";"));
+	const statements: string[] = [];
+	const counted = {
+		// By it, the store knows a pool.
+		totalCount: 0,
+		query: async (query: string | postgres.QueryConfig, values?: unknown[]) => {
+			statements.push(typeof query === "string" ? query : query.text);
+			// `pool.query()` closes a connection whose query failed. Races lose thousands of inserts.
+			const client = await pool.connect();
+			return client.query(query, values).finally(() => client.release());
+		},
+	};
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
+		(await pool.query(withDollars(text), values)).rows as unknown[];
+	return {
+		name,
+		pool,
+		defaultSource: createAuth(pgAdapter(counted as never)),
+		nativeSource: pg(counted),
+		createStore: (tables) => pg(counted, { tables }),
+		ownTables: quoteOwnTables(POSTGRES),
+		statements,
+		sql,
+		keys: readKeys(sql),
+		close: async () => {
+			await pool.query(`DROP SCHEMA ${name} CASCADE`);
+			await pool.end();
+		},
+	};
+};
+
+/** What a pool of MySQL or MariaDB takes, with each driver. */
+export const toMysqlConfig = (url: string, database: string) => {
+	const { hostname: host, port, username, password } = new URL(url);
+	return {
+		host,
+		port: Number(port || 3306),
+		user: decodeURIComponent(username),
+		password: decodeURIComponent(password),
+		database,
+	};
+};
+
+export const openMysql = async (
+	url: string,
+	options: OpenOptions = {},
+	config: mysql.PoolOptions = {},
+): Promise<Database & { readonly pool: mysql.Pool }> => {
+	const name = unique();
+	const server = await mysql.createConnection(url);
+	await server.query(
+		`CREATE DATABASE ${name} ${options.collation ? `COLLATE ${options.collation}` : ""}`,
+	);
+	await server.end();
+	const pool = mysql.createPool({ ...toMysqlConfig(url, name), ...config });
+	for (const text of schema(MYSQL, options)) await pool.query(text);
+	const statements: string[] = [];
+	const count =
+		(run: (text: string, values: string[]) => Promise<[unknown, unknown]>): typeof run =>
+		(text, values) => {
+			statements.push(text);
+			return run(text, values);
+		};
+	const counted = {
+		query: count((...args) => pool.query(...args)),
+		execute: count((...args) => pool.execute(...args)),
+	};
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => {
+		const [rows] = await pool.query(text, values);
+		return rows as unknown[];
+	};
+	return {
+		name,
+		pool,
+		defaultSource: createAuth(mysqlAdapter(counted as never)),
+		nativeSource: mysql2(counted),
+		createStore: (tables) => mysql2(counted, { tables }),
+		ownTables: quoteOwnTables(MYSQL),
+		statements,
+		sql,
+		keys: readKeys(sql),
+		close: async () => {
+			await pool.query(`DROP DATABASE ${name}`);
+			await pool.end();
+		},
+	};
+};

@@ -1,33 +1,47 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { KeySchema } from "lucia-auth";
 import type { KeyStore } from "../../src/index.js";
 import { libsql, type LibsqlClient } from "../../src/stores/libsql.js";
 import { mysql2, type Mysql2Pool } from "../../src/stores/mysql2.js";
 import { pg, type Pglite, type PostgresSql } from "../../src/stores/pg.js";
 import type { Tables } from "../../src/stores/sql.js";
 import { importHeavy } from "../matrix/heavy.js";
-import type { Database } from "./database.js";
 import {
+	type Database,
 	openMysql,
 	type OpenOptions,
 	openPostgres,
-	POSTGRES,
-	quoteOwnTables,
-	schema,
-	SQLITE,
-	toKey,
+	readKeys,
+	toMysqlConfig,
 	withDollars,
-} from "./databases.js";
+} from "./database.js";
+import { POSTGRES, quoteOwnTables, schema, SQLITE } from "./schema.js";
+import { temporaryFolder } from "./server.js";
 
 // Databases with a driver that Lucia 1 has no adapter for, or none of its own.
 
+/** Runs a transaction of the app's: `run` gets a store in it, and a function that runs a statement in it. */
+export type Transact = (
+	end: "COMMIT" | "ROLLBACK",
+	run: (store: KeyStore, sql: (text: string) => Promise<unknown>) => Promise<void>,
+) => Promise<void>;
+
 /** A database, and native stores on it with one of the drivers. */
 export interface DriverDb extends Omit<Database, "defaultSource" | "statements"> {
-	/** A store in a transaction of the app's, which is rolled back after `run`. */
-	rolledBack(run: (store: KeyStore) => Promise<void>): Promise<void>;
+	readonly transact: Transact;
 }
+
+/** Transactions of an app that takes a connection and begins and ends them itself. */
+export const transactOn =
+	<Connection extends { query(text: string): Promise<unknown>; release?(): unknown }>(
+		connect: () => Promise<Connection>,
+		toStore: (connection: Connection) => KeyStore,
+	): Transact =>
+	async (end, run) => {
+		const connection = await connect();
+		const sql = (text: string) => connection.query(text);
+		await sql("BEGIN");
+		await run(toStore(connection), sql).finally(() => sql(end));
+		await connection.release?.();
+	};
 
 type Native = Pick<DriverDb, "nativeSource" | "createStore">;
 
@@ -36,16 +50,22 @@ const native = (create: (options?: { tables: Tables }) => KeyStore): Native => (
 	createStore: (tables) => create({ tables }),
 });
 
-// What a transaction's function throws, so that the driver rolls it back.
+// Rolls a transaction back whose function throws it.
 const ROLLBACK = new Error("rollback");
 
-const isRollback = (error: unknown): void => {
-	if (error !== ROLLBACK) throw error;
-};
+/** Transactions of a driver that runs a function in each, and rolls back if that throws. */
+const transactIn =
+	(begin: (run: Parameters<Transact>[1]) => Promise<void>): Transact =>
+	(end, run) =>
+		begin(async (...inner) => {
+			await run(...inner);
+			if (end === "ROLLBACK") throw ROLLBACK;
+		}).catch((error: unknown) => {
+			if (error !== ROLLBACK) throw error;
+		});
 
 /** What the tests use of postgres.js. */
-export interface PostgresJs extends PostgresSql {
-	unsafe(text: string, values?: unknown[], options?: object): ReturnType<PostgresSql["unsafe"]>;
+interface PostgresJs extends PostgresSql {
 	begin(run: (sql: PostgresSql) => Promise<void>): Promise<void>;
 	reserve(): Promise<PostgresSql & { release(): void }>;
 	end(): Promise<void>;
@@ -65,13 +85,9 @@ export const openPostgresJs = async (
 		...db,
 		...native((options) => pg(raw, options)),
 		raw,
-		rolledBack: (run) =>
-			raw
-				.begin(async (sql) => {
-					await run(pg(sql));
-					throw ROLLBACK;
-				})
-				.catch(isRollback),
+		transact: transactIn((run) =>
+			raw.begin((sql) => run(pg(sql), async (text) => sql.unsafe(text, [], { prepare: false }))),
+		),
 		close: async () => {
 			await raw.end();
 			await db.close();
@@ -80,8 +96,7 @@ export const openPostgresJs = async (
 };
 
 /** What the tests use of PGlite. */
-export interface PgliteDb extends Pglite {
-	query(text: string, values?: unknown[]): ReturnType<Pglite["query"]>;
+interface PgliteDb extends Pglite {
 	transaction(run: (transaction: Pglite) => Promise<void>): Promise<void>;
 }
 
@@ -97,7 +112,7 @@ export const openPglite = async (
 	const raw = await pglite;
 	const name = "lucia_tokens";
 	await raw.exec(`CREATE SCHEMA ${name}; SET search_path = ${name}`);
-	for (const text of schema(POSTGRES, options)) await raw.query(text);
+	await raw.exec(schema(POSTGRES, options).join(";"));
 	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
 		(await raw.query(withDollars(text), values)).rows;
 	return {
@@ -106,14 +121,10 @@ export const openPglite = async (
 		name,
 		ownTables: quoteOwnTables(POSTGRES),
 		sql,
-		keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
-		rolledBack: (run) =>
-			raw
-				.transaction(async (transaction) => {
-					await run(pg(transaction));
-					throw ROLLBACK;
-				})
-				.catch(isRollback),
+		keys: readKeys(sql),
+		transact: transactIn((run) =>
+			raw.transaction((transaction) => run(pg(transaction), (text) => transaction.exec(text))),
+		),
 		close: async () => {
 			await raw.exec(`DROP SCHEMA ${name} CASCADE`);
 		},
@@ -121,14 +132,9 @@ export const openPglite = async (
 };
 
 /** What the tests use of mariadb. */
-export interface MariadbPool extends Mysql2Pool {
+interface MariadbPool extends Mysql2Pool {
 	getConnection(): Promise<
-		Mysql2Pool & {
-			query(sql: string): Promise<unknown>;
-			beginTransaction(): Promise<void>;
-			rollback(): Promise<void>;
-			release(): Promise<void>;
-		}
+		Mysql2Pool & { query(sql: string): Promise<unknown>; release(): Promise<void> }
 	>;
 	end(): Promise<void>;
 }
@@ -142,25 +148,12 @@ export const openMariadb = async (
 		"mariadb",
 	);
 	const db = await openMysql(url, options);
-	const { hostname: host, port, username, password } = new URL(url);
-	const raw = createPool({
-		host,
-		port: Number(port || 3306),
-		user: decodeURIComponent(username),
-		password: decodeURIComponent(password),
-		database: db.name,
-		...config,
-	});
+	const raw = createPool({ ...toMysqlConfig(url, db.name), ...config });
 	return {
 		...db,
 		...native((options) => mysql2(raw, options)),
 		raw,
-		rolledBack: async (run) => {
-			const connection = await raw.getConnection();
-			await connection.beginTransaction();
-			await run(mysql2(connection)).finally(() => connection.rollback());
-			await connection.release();
-		},
+		transact: transactOn(() => raw.getConnection(), mysql2),
 		close: async () => {
 			await raw.end();
 			await db.close();
@@ -170,45 +163,48 @@ export const openMariadb = async (
 
 /** What the tests use of @libsql/client. */
 export interface Libsql extends LibsqlClient {
-	execute(
-		statement: string | { sql: string; args: unknown[] },
-	): Promise<{ rows: readonly object[] }>;
-	transaction(mode: "write"): Promise<LibsqlClient & { rollback(): Promise<void> }>;
+	transaction(
+		mode: "write",
+	): Promise<LibsqlClient & { commit(): Promise<void>; rollback(): Promise<void> }>;
 	close(): void;
 }
+
+/** Opens a database with @libsql/client. */
+export const openClient = async (config: object): Promise<Libsql> => {
+	const { createClient } = await importHeavy<{ createClient: (config: object) => Libsql }>(
+		"@libsql/client",
+	);
+	return createClient(config);
+};
 
 /** A file, because a client has only one connection to a database in memory. */
 export const openLibsqlClient = async (
 	options?: OpenOptions,
 	config: object = {},
 ): Promise<DriverDb & { readonly raw: Libsql }> => {
-	const { createClient } = await importHeavy<{ createClient: (config: object) => Libsql }>(
-		"@libsql/client",
-	);
-	const folder = await mkdtemp(join(tmpdir(), "lucia-tokens-"));
-	const raw = createClient({ url: `file:${join(folder, "app.db")}`, ...config });
-	for (const text of schema(SQLITE, options)) await raw.execute(text);
-	const sql = async (text: string, args: unknown[] = []): Promise<unknown[]> => [
-		...(await raw.execute({ sql: text, args })).rows,
+	const { path, remove } = temporaryFolder("libsql-client");
+	const raw = await openClient({ url: `file:${path}/db`, ...config });
+	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => [
+		...(await raw.execute({ sql: text, args: values as string[] })).rows,
 	];
+	for (const text of schema(SQLITE, options)) await sql(text);
 	return {
 		...native((options) => libsql(raw, options)),
 		raw,
 		name: "main",
 		ownTables: quoteOwnTables(SQLITE),
 		sql,
-		keys: async () =>
-			((await sql("SELECT * FROM auth_key")) as KeySchema[]).map((row) =>
-				// With intMode, a client returns a number as a string or a BigInt.
-				toKey({ ...row, primary_key: Boolean(Number(row.primary_key)) }),
-			),
-		rolledBack: async (run) => {
+		keys: readKeys(sql),
+		transact: async (end, run) => {
 			const transaction = await raw.transaction("write");
-			await run(libsql(transaction)).finally(() => transaction.rollback());
+			const sql = (text: string) => transaction.execute({ sql: text, args: [] });
+			await run(libsql(transaction), sql).finally(() =>
+				end === "COMMIT" ? transaction.commit() : transaction.rollback(),
+			);
 		},
 		close: async () => {
 			raw.close();
-			await rm(folder, { recursive: true });
+			remove();
 		},
 	};
 };

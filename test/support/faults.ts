@@ -28,7 +28,6 @@ export interface Fault {
 	readonly error: DatabaseError;
 	readonly wrap: (adapter: Adapter) => Adapter;
 	readonly call: <Result>(name: string, run: () => Promise<Result>) => Promise<Result>;
-	readonly callSync: <Result>(name: string, run: () => Result) => Result;
 }
 
 export const createFault = (): Fault => {
@@ -48,12 +47,6 @@ export const createFault = (): Fault => {
 		call: async (name, run) => {
 			const fails = begin(name);
 			const result = await run();
-			if (fails) throw fault.error;
-			return result;
-		},
-		callSync: (name, run) => {
-			const fails = begin(name);
-			const result = run();
 			if (fails) throw fault.error;
 			return result;
 		},

@@ -10,6 +10,7 @@ import {
 	Token,
 } from "../../src/index.js";
 import type { Database } from "./database.js";
+import { NOT_STRINGS, UNSTORABLE_STRINGS } from "./values.js";
 
 // Calls every public function with arbitrary values. After each call, checks three things: only documented
 // errors are thrown, no key of another type changes, and no error contains a secret.
@@ -34,46 +35,14 @@ const hostile = fc.oneof(
 	fc.string({ unit: "grapheme", maxLength: 300 }),
 	fc.double(),
 	fc.constantFrom<unknown>(
-		"",
-		"\0",
-		"\ud800",
-		"__proto__",
-		"constructor",
-		"a".repeat(255),
-		"a".repeat(256),
-		"a".repeat(1_000_000),
-		Number.MAX_SAFE_INTEGER,
-		Number.MIN_VALUE,
-		-0,
-		Symbol("token"),
-		() => "token",
-		new Proxy(
-			{},
-			{
-				get: () => {
-					throw new Error("got");
-				},
-			},
-		),
-		Object.create(null),
+		...[...NOT_STRINGS, ...UNSTORABLE_STRINGS].map(([, value]) => value),
+		...["__proto__", "constructor", "a".repeat(255)],
+		...[Number.MAX_SAFE_INTEGER, Number.MIN_VALUE, -0],
 	),
 );
 
-const METHODS = [
-	"issue",
-	"validate",
-	"getToken",
-	"invalidate",
-	"invalidateToken",
-	"withdraw",
-	"invalidateAllUserTokens",
-	"getAllUserTokens",
-	"getUserTokens",
-	"deleteExpiredUserTokens",
-] as const;
-type Method = (typeof METHODS)[number];
-
-const DOCUMENTED: Record<Method, readonly string[]> = {
+/** The errors that each method may throw. */
+const DOCUMENTED = {
 	issue: ["INVALID_USER_ID", "DUPLICATE_TOKEN", "ISSUED_RECENTLY"],
 	validate: ["INVALID_TOKEN", "EXPIRED_TOKEN"],
 	getToken: ["INVALID_TOKEN", "EXPIRED_TOKEN"],
@@ -84,7 +53,9 @@ const DOCUMENTED: Record<Method, readonly string[]> = {
 	getAllUserTokens: ["INVALID_USER_ID"],
 	getUserTokens: ["INVALID_USER_ID"],
 	deleteExpiredUserTokens: [],
-};
+} as const;
+
+type Method = keyof typeof DOCUMENTED;
 
 // What a method throws for options that are none, or for what it cannot take back.
 const REFUSED =
@@ -101,7 +72,7 @@ const argument: fc.Arbitrary<Argument> = fc.oneof(
 
 const call = fc.record({
 	handler: fc.nat(),
-	method: fc.constantFrom(...METHODS),
+	method: fc.constantFrom(...(Object.keys(DOCUMENTED) as Method[])),
 	first: argument,
 	second: argument,
 	options: fc.oneof(
@@ -114,26 +85,28 @@ const call = fc.record({
 	),
 });
 
+const optional = (arbitrary: fc.Arbitrary<unknown> = hostile) =>
+	fc.option(arbitrary, { nil: undefined });
+
 const OF_ALL = {
 	expiresIn: fc.oneof(hostile, fc.constant(60)),
-	length: fc.option(hostile, { nil: undefined }),
-	generate: fc.option(
+	length: optional(),
+	generate: optional(
 		fc.oneof(
 			hostile,
 			hostile.map((value) => () => value),
 		),
-		{ nil: undefined },
 	),
-	maxTokensPerUser: fc.option(hostile, { nil: undefined }),
-	minInterval: fc.option(hostile, { nil: undefined }),
-	storeToken: fc.option(fc.oneof(hostile, fc.constantFrom("plain", "hashed")), { nil: undefined }),
+	maxTokensPerUser: optional(),
+	minInterval: optional(),
+	storeToken: optional(fc.oneof(hostile, fc.constantFrom("plain", "hashed"))),
 };
 
 const linkOptions = fc.record(OF_ALL);
 const codeOptions = fc.record({
 	...OF_ALL,
-	maxAttempts: fc.option(hostile, { nil: undefined }),
-	secret: fc.option(fc.oneof(hostile, fc.constant(SECRET)), { nil: undefined }),
+	maxAttempts: optional(),
+	secret: optional(fc.oneof(hostile, fc.constant(SECRET))),
 });
 
 type Handler = Record<Method, (...args: unknown[]) => Promise<unknown>>;

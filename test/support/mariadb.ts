@@ -2,6 +2,7 @@ import { join } from "node:path";
 import mysql from "mysql2/promise";
 import {
 	findProgram,
+	findServer,
 	freePort,
 	identity,
 	type OwnServer,
@@ -56,25 +57,9 @@ export const startMariadb = async (): Promise<OwnServer> => {
 	return startOwn(url, data, create, () => up([], "SIGTERM", () => answers(url)));
 };
 
-/**
- * Returns the server at `MYSQL_URL` if it is set, else the server on the default port, else a new MariaDB
- * from this machine's binaries.
- *
- * @returns the server; `undefined` if there is none
- * @throws Error the server that `MYSQL_URL` names does not answer
- */
-export const findMariadb = async (): Promise<Server | undefined> => {
-	const stop = async (): Promise<void> => {};
-	const given = process.env["MYSQL_URL"];
-	if (given) {
-		await answers(given);
-		return { url: given, stop };
-	}
+/** The server at `MYSQL_URL` or on the default port, or a new MariaDB. */
+export const findMariadb = (): Promise<Server | undefined> => {
+	const isInstalled = ["mariadb-install-db", "mariadbd"].every((name) => findProgram(name));
 	const local = "mysql://root@127.0.0.1:3306/";
-	try {
-		await answers(local);
-		return { url: local, stop };
-	} catch {}
-	const isThere = ["mariadb-install-db", "mariadbd"].every((name) => findProgram(name));
-	return isThere ? startMariadb() : undefined;
+	return findServer("MYSQL_URL", local, answers, isInstalled ? startMariadb : undefined);
 };

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import pg from "pg";
 import {
+	findServer,
 	freePort,
 	identity,
 	type OwnServer,
@@ -59,24 +60,11 @@ export const startPostgres = async (
 	return startOwn(url, data, create, up);
 };
 
-/**
- * Returns the server at `POSTGRES_URL` if it is set, else the server on the default port, else a new one
- * from this machine's binaries.
- *
- * @returns the server; `undefined` if there is none
- * @throws Error the server that `POSTGRES_URL` names does not answer
- */
-export const findPostgres = async (): Promise<Server | undefined> => {
-	const stop = async (): Promise<void> => {};
-	const given = process.env["POSTGRES_URL"];
-	if (given) {
-		await answers(given);
-		return { url: given, stop };
-	}
-	const local = "postgres://postgres@127.0.0.1:5432/postgres";
-	try {
-		await answers(local);
-		return { url: local, stop };
-	} catch {}
-	return postgresPrograms() === undefined ? undefined : startPostgres(["fsync=off"]);
-};
+/** The server at `POSTGRES_URL` or on the default port, or a new one. */
+export const findPostgres = (): Promise<Server | undefined> =>
+	findServer(
+		"POSTGRES_URL",
+		"postgres://postgres@127.0.0.1:5432/postgres",
+		answers,
+		postgresPrograms() === undefined ? undefined : () => startPostgres(["fsync=off"]),
+	);

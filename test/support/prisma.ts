@@ -4,20 +4,21 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Adapter, LuciaErrorConstructor } from "lucia-auth";
 import { importHeavy } from "../matrix/heavy.js";
-import { createAuth, type Database } from "./database.js";
-import { openPostgres, openSqliteDb, type SqliteDb } from "./databases.js";
+import {
+	createAuth,
+	type Database,
+	openBetterSqlite3,
+	openPostgres,
+	openSqliteDb,
+} from "./database.js";
 import { temporaryFolder } from "./server.js";
 
-interface Client {
-	$disconnect(): Promise<void>;
-}
-
 interface ClientModule {
-	readonly PrismaClient: new (options: { adapter: object }) => Client;
+	readonly PrismaClient: new (options: { adapter: object }) => { $disconnect(): Promise<void> };
 }
 
 interface AdapterModule {
-	readonly default: (client: Client) => (error: LuciaErrorConstructor) => Adapter;
+	readonly default: (client: object) => (error: LuciaErrorConstructor) => Adapter;
 }
 
 type Provider = "sqlite" | "postgresql";
@@ -25,30 +26,21 @@ type Provider = "sqlite" | "postgresql";
 const folder = fileURLToPath(new URL("../matrix/", import.meta.url));
 
 // Unless it is given an engine, Prisma downloads one, although it does not need it to generate a client.
+const ENGINE = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" };
+
 const generate = (provider: Provider): string => {
 	const schema = join(folder, "prisma", `${provider}.prisma`);
 	const client = join(folder, "node_modules", `.prisma-${provider}`, "index.js");
 	if (!existsSync(client) || statSync(client).mtimeMs < statSync(schema).mtimeMs) {
-		execFileSync(
-			process.execPath,
-			["node_modules/prisma/build/index.js", "generate", "--schema", schema],
-			{
-				cwd: folder,
-				stdio: "pipe",
-				env: {
-					...process.env,
-					PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
-					CHECKPOINT_DISABLE: "1",
-				},
-			},
-		);
+		const args = ["node_modules/prisma/build/index.js", "generate", "--schema", schema];
+		const env = { ...process.env, ...ENGINE };
+		execFileSync(process.execPath, args, { cwd: folder, stdio: "pipe", env });
 	}
 	return client;
 };
 
 /** Lucia on Prisma, in place of the adapter that the database was opened with. */
 export type PrismaDatabase = Pick<Database, "defaultSource" | "sql" | "keys" | "close"> & {
-	readonly adapter: (error: LuciaErrorConstructor) => Adapter;
 	readonly client: object;
 };
 
@@ -61,13 +53,10 @@ const open = async (
 	const { PrismaClient } = await importHeavy<ClientModule>(generate(provider));
 	const prisma = await importHeavy<AdapterModule>("@lucia-auth/adapter-prisma");
 	const client = new PrismaClient({ adapter: driver });
-	const adapter = prisma.default(client);
 	return {
-		adapter,
+		...database,
 		client,
-		defaultSource: createAuth(adapter),
-		sql: (...args) => database.sql(...args),
-		keys: () => database.keys(),
+		defaultSource: createAuth(prisma.default(client)),
 		close: async () => {
 			await client.$disconnect();
 			await database.close();
@@ -89,11 +78,8 @@ export const openPrismaOnSqlite = async (): Promise<PrismaDatabase> => {
 	const { PrismaBetterSqlite3 } = await importHeavy<{
 		readonly PrismaBetterSqlite3: new (config: { url: string }) => object;
 	}>("@prisma/adapter-better-sqlite3");
-	const { default: Sqlite } = await importHeavy<{
-		readonly default: new (file: string) => SqliteDb;
-	}>("better-sqlite3");
 	const { path, remove } = temporaryFolder("prisma");
 	const file = join(path, "db");
-	const database = await openSqliteDb(new Sqlite(file));
+	const database = await openSqliteDb(await openBetterSqlite3(file));
 	return open("sqlite", database, new PrismaBetterSqlite3({ url: `file:${file}` }), remove);
 };

@@ -3,8 +3,8 @@ import type { KeyStore } from "../../src/index.js";
 import type { KeyStoreHarness } from "../../src/testing.js";
 import {
 	findProgram,
+	findServer,
 	freePort,
-	type OwnServer,
 	type Server,
 	start,
 	startOwn,
@@ -32,43 +32,27 @@ const answers = async (url: string): Promise<void> => {
 };
 
 /** Starts a Redis from this machine's program, as docs/production.md wants it. */
-export const startRedis = async (): Promise<OwnServer> => {
+const startRedis = async (): Promise<Server> => {
 	const folder = temporaryFolder("redis");
 	const port = await freePort();
 	const url = `redis://127.0.0.1:${port}`;
-	const options = Object.entries({
-		port,
-		bind: "127.0.0.1",
-		dir: folder.path,
-		appendonly: "yes",
-		appendfsync: "always",
-		save: "",
-	}).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+	const options = `--port ${port} --bind 127.0.0.1 --dir ${folder.path} --appendonly yes --appendfsync always`;
 	const up = () =>
-		start(findProgram("redis-server") ?? "", options, {}, "SIGTERM", () => answers(url));
+		start(
+			findProgram("redis-server") ?? "",
+			[...options.split(" "), "--save", ""],
+			{},
+			"SIGTERM",
+			() => answers(url),
+		);
 	return startOwn(url, folder, async () => {}, up);
 };
 
-/**
- * Returns the server at `REDIS_URL` if it is set, else the server on the default port, else a new one from this
- * machine's binary.
- *
- * @returns the server; `undefined` if there is none
- * @throws Error the server that `REDIS_URL` names does not answer
- */
-export const findRedis = async (): Promise<Server | undefined> => {
-	const stop = async (): Promise<void> => {};
-	const given = process.env["REDIS_URL"];
-	if (given) {
-		await answers(given);
-		return { url: given, stop };
-	}
+/** The server at `REDIS_URL` or on the default port, or a new one. */
+export const findRedis = (): Promise<Server | undefined> => {
+	const isInstalled = findProgram("redis-server") !== undefined;
 	const local = "redis://127.0.0.1:6379";
-	try {
-		await answers(local);
-		return { url: local, stop };
-	} catch {}
-	return findProgram("redis-server") ? startRedis() : undefined;
+	return findServer("REDIS_URL", local, answers, isInstalled ? startRedis : undefined);
 };
 
 /** The options of the worked store that the tests use. */
@@ -97,8 +81,7 @@ export const openRedis = async (
 		createUser: async (id) => {
 			users.add(id);
 		},
-		insertRow: async ({ id, user_id, primary_key, hashed_password, expires }) => {
-			if (primary_key || hashed_password !== null) throw new Error("Redis holds no login keys");
+		insertRow: async ({ id, user_id, expires }) => {
 			await client.set(keyName(id), `${expires} ${user_id}`);
 			await client.zAdd(userName(user_id), { score: Number(expires), value: id });
 		},

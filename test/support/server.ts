@@ -14,7 +14,7 @@ export interface Server {
 }
 
 /** A user of this machine to run a server as. */
-export interface Identity {
+interface Identity {
 	readonly uid?: number;
 	readonly gid?: number;
 }
@@ -158,4 +158,27 @@ export const startOwn = async (
 		folder.remove();
 		throw error;
 	}
+};
+
+/**
+ * Returns the server that a variable of the environment names, else the one on the default port, else a new
+ * one.
+ *
+ * @param answers resolves when a server is there
+ * @param startNew starts one; `undefined` if this machine has not its programs
+ * @throws Error the server that the variable names is not there
+ */
+export const findServer = async (
+	variable: string,
+	local: string,
+	answers: (url: string) => Promise<unknown>,
+	startNew: (() => Promise<Server>) | undefined,
+): Promise<Server | undefined> => {
+	const given = process.env[variable];
+	const isThere = answers(given ?? local).then(() => true);
+	if (given || (await isThere.catch(() => false))) {
+		await isThere;
+		return { url: given ?? local, stop: async () => {} };
+	}
+	return startNew?.();
 };

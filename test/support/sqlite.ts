@@ -2,35 +2,18 @@ import { betterSqlite3 as sqliteAdapter } from "@lucia-auth/adapter-sqlite";
 import Database from "libsql";
 import lucia, {
 	type Adapter,
-	type AdapterFunction,
 	type Auth,
 	type KeySchema,
 	type LuciaErrorConstructor,
 } from "lucia-auth";
+import { onTestFinished, vi } from "vitest";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
-
-const SCHEMA = `
-	CREATE TABLE auth_user (id TEXT NOT NULL PRIMARY KEY, username TEXT);
-	CREATE TABLE auth_session (
-		id TEXT NOT NULL PRIMARY KEY,
-		user_id TEXT NOT NULL REFERENCES auth_user (id),
-		active_expires BIGINT NOT NULL,
-		idle_expires BIGINT NOT NULL
-	);
-	CREATE TABLE auth_key (
-		id TEXT NOT NULL PRIMARY KEY,
-		user_id TEXT NOT NULL REFERENCES auth_user (id),
-		primary_key INTEGER NOT NULL,
-		hashed_password TEXT,
-		expires BIGINT
-	);
-	CREATE INDEX auth_key_user_id ON auth_key (user_id);
-`;
+import { intercept } from "./faults.js";
+import { schema, SQLITE } from "./schema.js";
 
 /** An embedded database, Lucia on it through its real adapter, and the rows as they are stored. */
 export interface Sqlite {
 	readonly db: Database.Database;
-	readonly adapter: AdapterFunction<Adapter>;
 	readonly auth: Auth;
 	/** Every call of the adapter since the last `calls.length = 0`, by its name. */
 	readonly calls: string[];
@@ -41,33 +24,24 @@ export interface Sqlite {
 	insertKey(key: Partial<KeySchema> & { id: string; user_id: string }): void;
 }
 
-const counted = (adapter: Adapter, calls: string[]): Adapter =>
-	new Proxy(adapter, {
-		get: (target, name: keyof Adapter) => {
-			const method = target[name] as (...args: unknown[]) => unknown;
-			return (...args: unknown[]) => {
-				calls.push(name);
-				return method(...args);
-			};
-		},
-	});
-
 /**
- * @param wrap puts something between Lucia and its adapter, such as a fault
+ * @param wrap puts something between Lucia and its adapter, such as a failure
  */
 export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => adapter): Sqlite => {
 	const db = new Database(":memory:");
 	db.pragma("foreign_keys = ON");
-	db.exec(SCHEMA);
+	db.exec(schema(SQLITE).join(";"));
 	const calls: string[] = [];
-	let nextUserId: string | undefined;
 	// libsql has the interface of better-sqlite3, not its class.
 	const adapter = sqliteAdapter(db as never);
-	const auth: Auth = lucia({
-		adapter: (LuciaError: LuciaErrorConstructor) => counted(wrap(adapter(LuciaError)), calls),
+	const auth = lucia({
+		adapter: (error: LuciaErrorConstructor) =>
+			intercept(wrap(adapter(error)), (name, run) => {
+				calls.push(name);
+				return run();
+			}),
 		env: "DEV",
-		generateCustomUserId: () => nextUserId ?? crypto.randomUUID(),
-	});
+	}) as Auth;
 	const keys = () =>
 		(db.prepare("SELECT * FROM auth_key ORDER BY id").all() as KeySchema[]).map((row) => ({
 			...row,
@@ -75,28 +49,17 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 		}));
 	return {
 		db,
-		adapter,
 		auth,
 		calls,
-		createUser: async (id) => {
-			nextUserId = id;
-			const user = (await auth.createUser({ primaryKey: null, attributes: {} })) as {
-				userId: string;
-			};
-			nextUserId = undefined;
-			return user.userId;
+		createUser: async (id = crypto.randomUUID()) => {
+			db.prepare("INSERT INTO auth_user (id) VALUES (?)").run(id);
+			return id;
 		},
 		keys,
 		tokens: () => keys().filter(({ id }) => !id.startsWith(":")),
-		insertKey: (key) => {
-			const row = { primary_key: false, hashed_password: null, expires: null, ...key };
-			db.prepare("INSERT INTO auth_key VALUES (?, ?, ?, ?, ?)").run(
-				row.id,
-				row.user_id,
-				Number(row.primary_key),
-				row.hashed_password,
-				row.expires,
-			);
+		insertKey: ({ id, user_id, primary_key = false, hashed_password = null, expires = null }) => {
+			const values = [id, user_id, Number(primary_key), hashed_password, expires];
+			db.prepare("INSERT INTO auth_key VALUES (?, ?, ?, ?, ?)").run(...values);
 		},
 	};
 };
@@ -106,3 +69,25 @@ export const STORES = [
 	["the default store", ({ auth }: Sqlite) => auth],
 	["a native store", ({ db }: Sqlite) => betterSqlite3(db)],
 ] as const;
+
+/** A time that is no multiple of 8, so that `issue()` does not sweep. */
+export const NOW = 36_000_001;
+
+/** Opens a database with a user whose id is `user`, and stops the clock at `NOW`, until the test ends. */
+export const openStopped = async (...args: Parameters<typeof openSqlite>): Promise<Sqlite> => {
+	vi.useFakeTimers({ now: NOW, toFake: ["Date"] });
+	const sqlite = openSqlite(...args);
+	onTestFinished(() => {
+		vi.useRealTimers();
+		sqlite.db.close();
+	});
+	await sqlite.createUser("user");
+	return sqlite;
+};
+
+/** @returns `"ok"`, or the message of the error */
+export const outcomeOf = (call: Promise<unknown>): Promise<string> =>
+	call.then(
+		() => "ok",
+		(error: Error) => error.message,
+	);
