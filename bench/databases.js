@@ -201,8 +201,8 @@ export const open = async (name, rows, later) => {
 		run,
 	};
 	await database.addKeys(Array.from({ length: rows }, () => `link:${randomToken()}`));
-	const { rows } = await run(`SELECT ${kind.version} AS version`);
-	return { ...database, version: `${name} ${rows[0].version}` };
+	const { version } = (await run(`SELECT ${kind.version} AS version`)).rows[0];
+	return { ...database, version: `${name} ${version}` };
 };
 
 /** A random token as long as this library's, made where no clock runs. */

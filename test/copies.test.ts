@@ -1,7 +1,7 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import * as ours from "../src/index.js";
 import { toKeyStore } from "../src/stores/lucia.js";
-import { NOW, openStopped, outcomeOf, type Sqlite } from "./support/sqlite.js";
+import { NOW, openForEach, sqlite } from "./support/sqlite.js";
 
 // A bundler or a workspace may load this package twice. Each copy has classes of its own.
 
@@ -17,10 +17,7 @@ const COPIES: readonly (readonly [string, Package, Package])[] = [
 
 const MINUTE = 60;
 const userId = "user";
-let sqlite: Sqlite;
-beforeEach(async () => {
-	sqlite = await openStopped();
-});
+openForEach();
 
 test("the two copies do not share their classes", () => {
 	expect(theirs.LuciaTokenError).not.toBe(ours.LuciaTokenError);
@@ -40,6 +37,9 @@ const KEY: ours.SingleUseKey = {
 describe.each(COPIES)("instanceof of a class of %s", (_, one, other) => {
 	class SubError extends other.LuciaTokenError {}
 	class SubToken extends other.Token {}
+	class ErrorAlike extends Error {
+		override name = "LuciaTokenError";
+	}
 
 	test("recognizes the errors and tokens of both copies, and those of their subclasses", () => {
 		for (const LuciaTokenError of [one.LuciaTokenError, other.LuciaTokenError, SubError]) {
@@ -62,18 +62,12 @@ describe.each(COPIES)("instanceof of a class of %s", (_, one, other) => {
 	});
 
 	test.each([
-		[
-			"an Error of the same name and message",
-			Object.assign(new Error("INVALID_TOKEN"), { name: "LuciaTokenError" }),
-		],
+		["an Error of the same name and message", new ErrorAlike("INVALID_TOKEN")],
 		["the prototype of a class", Object.getPrototypeOf(ours.LuciaTokenError.prototype) as unknown],
-		["a plain object", { name: "LuciaTokenError", message: "INVALID_TOKEN" }],
 		["a copy of a token", { ...new other.Token("x", KEY) }],
 		["an object with the prototype of a token", Object.create(other.Token.prototype) as unknown],
 		["a proxy of a token", new Proxy(new other.Token("x", KEY), {})],
-		["a string", "INVALID_TOKEN"],
 		["null", null],
-		["undefined", undefined],
 	])("takes %s for no error of this package, and for no token", (_, value) => {
 		expect(value instanceof one.LuciaTokenError).toBe(false);
 		expect(value instanceof one.Token).toBe(false);
@@ -90,19 +84,6 @@ describe.each([
 		await expect(code.issue("nobody")).rejects.toThrow("INVALID_USER_ID");
 		await expect(code.getAllUserTokens("nobody")).rejects.toThrow("INVALID_USER_ID");
 		await expect(code.validate("12345678", "nobody")).rejects.toThrow("INVALID_TOKEN");
-	});
-
-	test("issues one token in an interval, and counts wrong codes, among concurrent calls", async () => {
-		const link = idToken(toStore(), "link", { expiresIn: MINUTE, minInterval: 60 });
-		const calls = Array.from({ length: 10 }, () => outcomeOf(link.issue(userId)));
-		const refused = Array<string>(9).fill("ISSUED_RECENTLY");
-		expect((await Promise.all(calls)).sort()).toEqual([...refused, "ok"]);
-
-		const code = passwordToken(toStore(), "code", { expiresIn: MINUTE });
-		const token = await code.issue(userId);
-		const guesses = Array.from({ length: 20 }, () => outcomeOf(code.validate("wrong", userId)));
-		expect(new Set(await Promise.all(guesses))).toEqual(new Set(["INVALID_TOKEN"]));
-		await expect(code.validate(token, userId)).rejects.toThrow("INVALID_TOKEN");
 	});
 
 	test("throws for a token that is taken, and replaces it once it has expired", async () => {

@@ -1,13 +1,13 @@
 import * as published from "published";
 import { describe, expect, test, vi } from "vitest";
 import * as current from "../src/index.js";
-import { type Handler, type TokenKind, withoutUser } from "./support/handlers.js";
-import { openStopped, type Sqlite } from "./support/sqlite.js";
+import { type Make, withoutUser } from "./support/handlers.js";
+import { openStopped } from "./support/sqlite.js";
 
 // The same scenarios through both packages. Each returns what an app sees, as plain values, so that
 // the two can be compared: error codes instead of errors, and no random values.
 
-type Package = Record<"idToken" | "passwordToken", TokenKind["make"]>;
+type Package = Record<"idToken" | "passwordToken", Make>;
 const PUBLISHED = published as unknown as Package;
 const CURRENT: Package = {
 	idToken: (...args) => withoutUser(current.idToken(...args)),
@@ -16,24 +16,11 @@ const CURRENT: Package = {
 
 const user = "user";
 
-interface World {
-	readonly sqlite: Sqlite;
-	readonly make: (name: string, options?: object) => Handler;
-	/** Makes a handler and issues tokens of these values, a millisecond apart. */
-	readonly issued: (...values: string[]) => Promise<Handler>;
-	/** As Lucia's documentation writes it: without options. */
-	readonly bare: () => Handler;
-}
-type Scenario = (world: World) => Promise<unknown>;
-
-const see = async (promise: Promise<unknown>): Promise<unknown> => {
-	try {
-		const value = await promise;
-		return value === undefined ? "done" : value;
-	} catch (error) {
-		return (error as Error).message;
-	}
-};
+const see = (promise: Promise<unknown>): Promise<unknown> =>
+	promise.then(
+		(value) => value ?? "done",
+		(error: Error) => error.message,
+	);
 
 const seeToken = async (promise: Promise<current.Token>): Promise<unknown> => {
 	const result = await see(promise);
@@ -46,6 +33,25 @@ const values = (...list: string[]) => {
 	const iterator = list.values();
 	return { generate: () => String(iterator.next().value) };
 };
+
+const open = async (create: Make) => {
+	const sqlite = await openStopped();
+	const make = (name: string, options?: object) =>
+		create(sqlite.auth, name, { expiresIn: 60, ...options });
+	/** Makes a handler and issues tokens of these values, a millisecond apart. */
+	const issued = async (...list: string[]) => {
+		const handler = make("name", values(...list));
+		for (let count = 0; count < list.length; count++) {
+			await handler.issue(user);
+			vi.advanceTimersByTime(1);
+		}
+		return handler;
+	};
+	/** As Lucia's documentation writes it: without options. */
+	const bare = () => create(sqlite.auth, "name", undefined as never);
+	return { sqlite, make, issued, bare };
+};
+type Scenario = (world: Awaited<ReturnType<typeof open>>) => Promise<unknown>;
 
 /** Behavior that must not change when an app swaps one package for the other. */
 const SAME: Record<string, Scenario> = {
@@ -141,36 +147,19 @@ const SAME: Record<string, Scenario> = {
 	},
 };
 
-/** Of id tokens alone: 1.0.2 has no invalidate for password tokens. */
-const SAME_FOR_ID_TOKENS: Record<string, Scenario> = {
-	"revoking one token, and an unknown one": async ({ sqlite, issued }) => {
-		const { invalidate } = await issued("1", "2");
-		return [await see(invalidate("1", user)), await see(invalidate("3", user)), sqlite.keys()];
-	},
-};
-
-const play = async (scenario: Scenario, create: TokenKind["make"]): Promise<unknown> => {
-	const sqlite = await openStopped();
-	const make = (name: string, options?: object) =>
-		create(sqlite.auth, name, { expiresIn: 60, ...options });
-	const issued = async (...list: string[]) => {
-		const handler = make("name", values(...list));
-		for (let count = 0; count < list.length; count++) {
-			await handler.issue(user);
-			vi.advanceTimersByTime(1);
-		}
-		return handler;
-	};
-	const bare = () => create(sqlite.auth, "name", undefined as never);
-	return scenario({ sqlite, make, issued, bare });
+// 1.0.2 has no invalidate for password tokens.
+const revokingOne: Scenario = async ({ sqlite, issued }) => {
+	const { invalidate } = await issued("1", "2");
+	return [await see(invalidate("1", user)), await see(invalidate("3", user)), sqlite.keys()];
 };
 
 describe.each(["idToken", "passwordToken"] as const)("%s of 1.0.2 and of this package", (kind) => {
-	const same = { ...SAME, ...(kind === "idToken" ? SAME_FOR_ID_TOKENS : {}) };
+	const ofIdTokens = { "revoking one token, and an unknown one": revokingOne };
+	const same = { ...SAME, ...(kind === "idToken" ? ofIdTokens : {}) };
 
 	test.each(Object.entries(same))("do the same for %s", async (_, scenario) => {
-		const before = await play(scenario, PUBLISHED[kind]);
-		expect(await play(scenario, CURRENT[kind])).toEqual(before);
+		const before = await scenario(await open(PUBLISHED[kind]));
+		expect(await scenario(await open(CURRENT[kind]))).toEqual(before);
 	});
 
 	test.each([

@@ -1,10 +1,10 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { idToken, type KeyStore, passwordToken, Token } from "../src/index.js";
 import { toKeyStore } from "../src/stores/lucia.js";
 import { tokenError } from "./support/errors.js";
 import { intercept } from "./support/faults.js";
 import { TOKEN_KINDS } from "./support/handlers.js";
-import { NOW, openStopped, outcomeOf, type Sqlite } from "./support/sqlite.js";
+import { NOW, openForEach, openStopped, outcomeOf, sqlite } from "./support/sqlite.js";
 import { NOT_STRINGS, NOT_TOKENS, UNSTORABLE_STRINGS } from "./support/values.js";
 
 const MINUTE = 60;
@@ -13,10 +13,7 @@ const INVALID = tokenError("INVALID_TOKEN");
 const EXPIRED = tokenError("EXPIRED_TOKEN");
 
 const userId = "user";
-let sqlite: Sqlite;
-beforeEach(async () => {
-	sqlite = await openStopped();
-});
+openForEach();
 
 describe.each(TOKEN_KINDS)("$kind", ({ kind, make, keyId }) => {
 	const open = () => make(sqlite.auth, "name", { expiresIn: MINUTE });
@@ -72,16 +69,16 @@ describe.each(TOKEN_KINDS)("$kind", ({ kind, make, keyId }) => {
 			[HALF_AN_HOUR, "ok"],
 			[HALF_AN_HOUR + 1, "EXPIRED_TOKEN"],
 		] as const) {
-			sqlite = await openStopped((adapter) =>
+			const slow = await openStopped((adapter) =>
 				intercept(adapter, async (name, run) => {
 					if (name === "deleteNonPrimaryKey") vi.setSystemTime(NOW + 60_000 + late);
 					return run();
 				}),
 			);
-			const handler = open();
+			const handler = make(slow.auth, "name", { expiresIn: MINUTE });
 			const token = await handler.issue(userId);
 			expect([late, await outcomeOf(handler.validate(token, userId))]).toEqual([late, outcome]);
-			expect(sqlite.tokens()).toEqual([]);
+			expect(slow.tokens()).toEqual([]);
 		}
 	});
 
@@ -244,12 +241,10 @@ describe("in a transaction of the app's", () => {
 				"pass the pool, or call this outside of the transaction",
 		);
 
-	const open = async (isInTransaction: KeyStore["isInTransaction"]) => {
-		const store = { ...toKeyStore(sqlite.auth), isInTransaction } as KeyStore;
+	const open = async (isInTransaction: NonNullable<KeyStore["isInTransaction"]>) => {
+		const store = { ...toKeyStore(sqlite.auth), isInTransaction };
 		const code = passwordToken(store, "code", { expiresIn: MINUTE });
-		const token = await code.issue(userId);
-		sqlite.calls.length = 0;
-		return { store, code, token };
+		return { store, code, token: await code.issue(userId) };
 	};
 
 	test.each([
@@ -258,6 +253,7 @@ describe("in a transaction of the app's", () => {
 	])("a handler with a limit refuses to respond, if the store tells %s", async (_, tells) => {
 		const { store, code, token } = await open(tells);
 		const link = idToken(store, "link", { expiresIn: MINUTE, minInterval: 60 });
+		sqlite.calls.length = 0;
 		for (const value of [token, "wrong"]) {
 			await expect(code.validate(value, userId)).rejects.toEqual(refused("maxAttempts"));
 			await expect(code.getToken(value, userId)).rejects.toEqual(refused("maxAttempts"));

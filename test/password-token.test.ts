@@ -1,12 +1,9 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { passwordToken } from "../src/index.js";
 import { tokenError } from "./support/errors.js";
-import { openStopped, type Sqlite } from "./support/sqlite.js";
+import { openForEach, sqlite } from "./support/sqlite.js";
 
-let sqlite: Sqlite;
-beforeEach(async () => {
-	sqlite = await openStopped();
-});
+openForEach();
 
 const always = (value: string) => ({ expiresIn: 60, generate: () => value });
 

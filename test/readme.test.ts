@@ -66,3 +66,19 @@ describe.each(PAGES)("%s", (page) => {
 		await expect(run(broken)).rejects.toThrow("INVALID_TOKEN");
 	});
 });
+
+test("the README's badges say what CI enforces", () => {
+	const manifest = JSON.parse(readPage("package.json")) as {
+		readonly license: string;
+		readonly dependencies?: object;
+		readonly "size-limit": readonly { readonly path: string; readonly limit: string }[];
+	};
+	const size = manifest["size-limit"].find(({ path }) => path === "dist/index.js")?.limit;
+	const badges = [...readPage("README.md").matchAll(/^!\[(.*?)\]\(https:\/\/img/gm)];
+	expect(badges.map(([, text]) => text)).toEqual([
+		`coverage ${/lines: (\d+)/.exec(readPage("vitest.config.ts"))?.[1]}%`,
+		`size ${size} at most`,
+		`${manifest.dependencies === undefined ? "no" : "some"} dependencies`,
+		`license ${manifest.license}`,
+	]);
+});

@@ -1,17 +1,14 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { idToken, passwordToken } from "../src/index.js";
 import { toKeyStore } from "../src/stores/lucia.js";
 import { tokenError } from "./support/errors.js";
-import { openStopped, outcomeOf, type Sqlite, STORES } from "./support/sqlite.js";
+import { openForEach, outcomeOf, sqlite, STORES } from "./support/sqlite.js";
 
 const MINUTE = 60;
 const NAMES = ["link", "code"];
 
 const user = "user";
-let sqlite: Sqlite;
-beforeEach(async () => {
-	sqlite = await openStopped();
-});
+openForEach();
 
 describe.each(STORES)("validate() with revoke on %s", (_, source) => {
 	const open = () => ({
@@ -100,9 +97,8 @@ describe.each(STORES)("validate() with revoke on %s", (_, source) => {
 			links.validate(link, { revoke: revoke as never }),
 			codes.validate(code, user, { revoke: revoke as never }),
 		]) {
-			const error: unknown = await call.catch((error: unknown) => error);
-			expect(error).toBeInstanceOf(type);
-			expect((error as Error).message).toContain(message);
+			await expect(call).rejects.toThrow(type);
+			await expect(call).rejects.toThrow(message);
 		}
 		expect(sqlite.tokens()).toHaveLength(2);
 	});

@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { idToken, passwordToken } from "../src/index.js";
 import { readTyped, toAlphabet } from "../src/typed.js";
 import { tokenError } from "./support/errors.js";
-import { openStopped, type Sqlite } from "./support/sqlite.js";
+import { openForEach, sqlite } from "./support/sqlite.js";
 
 const DIGITS = toAlphabet("0123456789");
 const UPPER = toAlphabet("BCDFGHJKMNPQRSTVWXYZ23456789");
@@ -89,10 +89,7 @@ describe("what people type and paste", () => {
 
 describe("a handler", () => {
 	const user = "user";
-	let sqlite: Sqlite;
-	beforeEach(async () => {
-		sqlite = await openStopped();
-	});
+	openForEach();
 
 	test("takes a pasted link's token and a typed code in every method, at the cost of one attempt for a wrong one", async () => {
 		const links = idToken(sqlite.auth, "link", { expiresIn: 60 });

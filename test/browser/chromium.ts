@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import axe from "axe-core";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
 	type Browser,
@@ -9,15 +10,11 @@ import {
 	type Request,
 } from "playwright-core";
 import { expect, onTestFinished } from "vitest";
+import { findProgram } from "../support/server.js";
 
-const PATHS = [
-	process.env["CHROMIUM_PATH"],
-	"/usr/bin/chromium",
-	"/usr/bin/chromium-browser",
-	"/usr/bin/google-chrome",
-];
-
-const chromiumPath = PATHS.find((path) => path !== undefined && existsSync(path));
+const chromiumPath =
+	process.env["CHROMIUM_PATH"] ??
+	["chromium", "chromium-browser", "google-chrome"].map(findProgram).find((path) => path);
 
 /** Why to skip the browser tests, if there is a reason. CI never skips them. */
 export const withoutChromium =
@@ -25,13 +22,8 @@ export const withoutChromium =
 		? "install Chromium or set CHROMIUM_PATH"
 		: undefined;
 
-/** @throws Error there is no Chromium */
-export const launch = (): Promise<Browser> => {
-	if (chromiumPath === undefined) {
-		throw new Error("There is no Chromium. Install it, or set CHROMIUM_PATH");
-	}
-	return chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox"] });
-};
+export const launch = (): Promise<Browser> =>
+	chromium.launch({ executablePath: chromiumPath ?? "chromium", args: ["--no-sandbox"] });
 
 /**
  * Opens a page in a browser of its own. An error in its console, such as a CSP violation, fails the test.
@@ -57,12 +49,6 @@ export const openPage = async (
 	});
 	return context.newPage();
 };
-
-export const screenshot = (page: Page, name: string) =>
-	page.screenshot({
-		path: fileURLToPath(new URL(`screenshots/${name}.png`, import.meta.url)),
-		fullPage: true,
-	});
 
 export const heading = (page: Page): Promise<string> => page.locator("h1").innerText();
 
@@ -101,4 +87,50 @@ export const posts = (page: Page): Request[] => {
 		if (request.method() === "POST") requests.push(request);
 	});
 	return requests;
+};
+
+/** A telephone, whose pages have the width that `<meta name="viewport">` sets. */
+export const TELEPHONE = { isMobile: true, hasTouch: true, viewport: { width: 390, height: 720 } };
+
+/** What axe complains about on a page, whose browser runs scripts. */
+const violationsOn = async (page: Page): Promise<string[]> => {
+	await page.evaluate(axe.source);
+	return page.evaluate(async () => {
+		const { run } = (globalThis as unknown as { axe: typeof axe }).axe;
+		// Off by default: WCAG 2.2 asks for targets of 24 by 24 pixels.
+		const { violations } = await run({ rules: { "target-size": { enabled: true } } });
+		return violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)].join(" "));
+	});
+};
+
+/** Expects that a telephone's page has a title, fits, and is accessible in light and in dark colors. */
+export const expectUsable = async (page: Page, app: string, title: string): Promise<void> => {
+	await sees(page, title);
+	expect(await page.locator("h1").count()).toBe(1);
+	await expect.poll(() => page.title()).toBe(title);
+	expect(await page.locator("html").getAttribute("lang")).toBe("en");
+	for (const width of [1024, 320, 390]) {
+		await page.setViewportSize({ width, height: 720 });
+		const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+		expect(needed, `${title} at ${width}`).toBe(width);
+	}
+	for (const colorScheme of ["dark", "light"] as const) {
+		await page.emulateMedia({ colorScheme });
+		expect(await violationsOn(page), page.url()).toEqual([]);
+		const name = `screenshots/${app}-${colorScheme}-${title.replace("?", "")}.png`;
+		await page.screenshot({ path: fileURLToPath(new URL(name, import.meta.url)), fullPage: true });
+	}
+};
+
+/** Clicks twice on the button of a link, whose POST takes a while. Expects that it is sent once. */
+export const expectOneUse = async (page: Page, link: string, delay: number, title: string) => {
+	await page.goto(link);
+	await page.route("**/sign-in**", async (route) => {
+		if (route.request().method() === "POST") await sleep(delay);
+		await route.continue();
+	});
+	const sent = posts(page);
+	await page.getByRole("button", { name: "Sign in" }).dblclick({ delay: 20 });
+	await sees(page, title);
+	expect(sent).toHaveLength(1);
 };

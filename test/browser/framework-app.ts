@@ -1,12 +1,11 @@
 import Database from "libsql";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
+import { preloading } from "../examples/app.js";
 import { Browser, type Page } from "../examples/browser.js";
-import { startProgram } from "../examples/program.js";
 import { root } from "../support/packed.js";
-import { freePort, temporaryFolder } from "../support/server.js";
+import { freePort, startProgram, temporaryFolder } from "../support/server.js";
 
 /** The example apps of web frameworks, which have dependencies of their own: the names of their folders. */
 export const FRAMEWORKS = ["sveltekit", "nextjs"] as const;
@@ -69,28 +68,24 @@ const formIn = ({ text }: Page, button: string, path: string) => {
 interface Options {
 	/** `start` is the default, and needs a build. */
 	readonly script?: "start" | "dev";
-	/** What runs in the app's process first. */
+	/** Code that runs in the app's process first. */
 	readonly preload?: string;
 	readonly dataFile?: string;
 }
 
 /** Starts an app with an empty database, at a port that PORT alone sets. */
-export const startApp = async (
-	framework: Framework,
-	{ script = "start", preload = "", ...options }: Options = {},
-) => {
+export const startApp = async (framework: Framework, options: Options = {}) => {
+	const { script = "start", preload = "" } = options;
 	const data = temporaryFolder(framework);
 	const dataFile = options.dataFile ?? join(data.path, "app.db");
-	const preloaded = join(data.path, "preload.mjs");
-	writeFileSync(preloaded, preload);
 	const port = await freePort();
 	const url = `http://localhost:${port}`;
 	const program = startScript(framework, script, {
-		NODE_OPTIONS: `--import ${pathToFileURL(preloaded).href}`,
+		NODE_OPTIONS: preloading(preload),
 		PORT: String(port),
 		DATABASE: dataFile,
 	});
-	await program.serves(url);
+	await program.serves(() => fetch(url));
 	const db = new Database(dataFile);
 	db.pragma("busy_timeout = 5000");
 	const browser = () => new Browser(url);

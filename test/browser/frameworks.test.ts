@@ -1,10 +1,19 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { SHORT_DAYS } from "../examples/app.js";
 import { leadsTo, seen } from "../examples/browser.js";
-import { foreignHeaders, sendHostile } from "../examples/hostile.js";
-import { expectUsable, TELEPHONE } from "./axe.js";
-import { enter, launch, openPage, posts, sees, withoutChromium } from "./chromium.js";
+import { FOREIGN_PATHS, foreignHeaders, sendHostile } from "../examples/hostile.js";
+import {
+	enter,
+	expectOneUse,
+	expectUsable,
+	launch,
+	openPage,
+	posts,
+	sees,
+	TELEPHONE,
+	withoutChromium,
+} from "./chromium.js";
 import { type App, FRAMEWORKS, notInstalled, startApp, startScript } from "./framework-app.js";
 
 const EMAIL = "Email address";
@@ -21,12 +30,6 @@ const FAILING_MAIL = `
 		}
 		return unshift.apply(this, items);
 	};`;
-
-// Days pass in a fifth of a second.
-const SHORT_DAYS = `
-	const { setInterval } = globalThis;
-	globalThis.setInterval = (work, time, ...rest) =>
-		setInterval(work, time === 86_400_000 ? 200 : time, ...rest);`;
 
 // An address of its own for each link, because a user waits a minute for the next one.
 let users = 0;
@@ -151,16 +154,7 @@ describe.each(FRAMEWORKS)("the %s example", (framework) => {
 		test.each([0, 200])(
 			"a double click sends the link once and signs in, on a network of %i ms",
 			async (delay) => {
-				const page = await open();
-				await page.route("**/sign-in**", async (route) => {
-					if (route.request().method() === "POST") await sleep(delay);
-					await route.continue();
-				});
-				await page.goto(await app.link(someone()));
-				const sent = posts(page);
-				await page.getByRole("button", { name: "Sign in" }).dblclick({ delay: 20 });
-				await sees(page, "You are signed in");
-				expect(sent).toHaveLength(1);
+				await expectOneUse(await open(), await app.link(someone()), delay, "You are signed in");
 			},
 		);
 
@@ -177,7 +171,6 @@ describe.each(FRAMEWORKS)("the %s example", (framework) => {
 			}
 			expect(app.rows("auth_key")).toEqual(before);
 			const [token = ""] = /\w{43,}/.exec(link) ?? [];
-			expect(token).not.toBe("");
 			expect(JSON.stringify(before)).not.toContain(token);
 		});
 
@@ -221,14 +214,7 @@ describe.each(FRAMEWORKS)("the %s example", (framework) => {
 		test.each([
 			["/account?a=b", "/account?a=b"],
 			["account", "/account"],
-			["//evil.example", "/"],
-			["/\\evil.example", "/"],
-			["/\t/evil.example", "/"],
-			["/.//evil.example", "/"],
-			["//[", "/"],
-			["https://evil.example", "/"],
-			["javascript:alert(1)", "/"],
-			["", "/"],
+			...["/.//evil.example", ...FOREIGN_PATHS].map((path) => [path, "/"]),
 		])("goes on from %j to %j after a sign-in", async (next, path) => {
 			const link = (await app.link(someone())).replace(/\?.*/, "");
 			const query = `?next=${encodeURIComponent(next)}`;

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type App, startApp } from "../examples/app.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type App, startApp, startOwnApp } from "../examples/app.js";
 import { pathIn } from "../examples/smtp.js";
-import { expectUsable, TELEPHONE } from "./axe.js";
 import * as chromium from "./chromium.js";
-import { focused, heading, sees, withoutChromium } from "./chromium.js";
+import { expectUsable, focused, heading, sees, TELEPHONE, withoutChromium } from "./chromium.js";
 
 const PASSWORD = "a good password";
 const OTHER = "another good password";
@@ -37,20 +35,6 @@ describe.skipIf(withoutChromium)(`the app in Chromium${skipped}`, { timeout: 180
 		page.context().addCookies([{ name: "auth_session", value, url: app.origin }]);
 
 	const linkTo = async (email: string) => app.origin + pathIn(await app.smtp.next(email));
-
-	const press = async (page: Page, name: string) => {
-		const button = page.getByRole("button", { name, exact: true });
-		await Promise.all([page.waitForEvent("load"), button.click()]);
-	};
-
-	/** A new browser that has asked for a mail. */
-	const ask = async (email: string, options?: BrowserContextOptions): Promise<Page> => {
-		const page = await open(options);
-		await page.goto("/");
-		await page.getByLabel(EMAIL).fill(email);
-		await press(page, "Send me a link");
-		return page;
-	};
 
 	type Failure = [button: string, fields: Record<string, string>, label: string, error: string];
 
@@ -84,7 +68,7 @@ describe.skipIf(withoutChromium)(`the app in Chromium${skipped}`, { timeout: 180
 
 		test("from sign-in to a password", async () => {
 			const page = await open(TELEPHONE);
-			const { visit, enter, submit, fail } = checker(page);
+			const { next, visit, enter, submit, fail } = checker(page);
 			const email = `${"a".repeat(50)}@${"b".repeat(63)}.example`;
 			await visit("/", "Sign in");
 			await page.locator("form").evaluate((form: HTMLFormElement) => (form.noValidate = true));
@@ -102,7 +86,8 @@ describe.skipIf(withoutChromium)(`the app in Chromium${skipped}`, { timeout: 180
 			const link = await linkTo(email);
 			await visit(link, "One more step");
 			await submit("Sign in", {}, "Home");
-			await visit(link, "You are already signed in");
+			await page.goBack();
+			await next("You are already signed in");
 			await enter("Continue");
 
 			await submit("Change my password", {}, "You have no password yet");
@@ -153,17 +138,17 @@ describe.skipIf(withoutChromium)(`the app in Chromium${skipped}`, { timeout: 180
 			const foreign = { contentType: "text/html", body };
 			await page.route("https://other.example/", (route) => route.fulfill(foreign));
 			await page.goto("https://other.example/");
-			await press(page, "Win");
+			await page.getByRole("button").click();
 			await next("This request was refused");
 			expect(app.logged()).toBe("");
 		});
 
 		test("with the demo's mailbox, and after too many requests", async () => {
-			const demo = await startApp({ env: { SMTP_URL: "", CLIENT_LIMIT: "1" } });
-			onTestFinished(() => demo.close());
-			const options = { ...TELEPHONE, baseURL: demo.origin };
-			const page = await ask("ada@example.com", options);
-			const { next, submit } = checker(page);
+			const demo = await startOwnApp({ env: { SMTP_URL: "", CLIENT_LIMIT: "1" } });
+			const page = await open({ ...TELEPHONE, baseURL: demo.origin });
+			const { next, enter, submit } = checker(page);
+			await page.goto("/");
+			await enter("Send me a link", { [EMAIL]: "ada@example.com" });
 			const mailed = page.getByRole("link", { name: "/sign-in/" });
 			await expect.poll(async () => (await page.goto("/mailbox"), mailed.count())).toBe(1);
 			await next("Mailbox");
@@ -174,40 +159,14 @@ describe.skipIf(withoutChromium)(`the app in Chromium${skipped}`, { timeout: 180
 		});
 	});
 
-	test("Back and a second tab tell who is signed in, with a way on", async () => {
-		const email = someone();
-		const page = await ask(email);
-		const link = await linkTo(email);
-		await page.goto(link);
-		const second = await page.context().newPage();
-		await second.goto(link);
-		await press(page, "Sign in");
-		await sees(page, "Home");
-		await page.goBack();
-		await press(second, "Sign in");
-		for (const tab of [page, second]) {
-			await sees(tab, "You are already signed in");
-			expect(await tab.locator("strong").innerText()).toBe(email);
-			await tab.getByRole("link", { name: "Continue" }).click();
-			await sees(tab, "Home");
-		}
-	});
-
 	test.each([0, 200])("a double click on the link's button signs in, in %i ms", async (delay) => {
-		const email = someone();
-		const page = await ask(email);
-		await page.goto(await linkTo(email));
-		await page.route("**/sign-in/*", (route) => sleep(delay).then(() => route.continue()));
-		const sent = chromium.posts(page);
-		await page.getByRole("button").dblclick({ delay: 20 });
-		await sees(page, "Home");
-		expect(sent).toHaveLength(1);
+		await chromium.expectOneUse(await open(), await app.link(someone()), delay, "Home");
 	});
 
 	test("a page that the browser shows again as it was left asks whether its link still works", async () => {
 		const email = someone();
-		const page = await ask(email);
-		await page.goto(await linkTo(email));
+		const page = await open();
+		await page.goto(await app.link(email));
 		await app.expire();
 		// Chromium does this when it goes back, but Playwright turns its back/forward cache off.
 		const pageshow = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))";

@@ -1,10 +1,3 @@
-/** What a server responds with. */
-export interface Page {
-	readonly status: number;
-	readonly headers: Headers;
-	readonly text: string;
-}
-
 /** A browser without scripts: it keeps cookies, sends an Origin, and follows no redirect. */
 export class Browser {
 	/** Each cookie's value, by its name. */
@@ -21,7 +14,7 @@ export class Browser {
 	}
 
 	/** Sends a request to a path, or to a URL. */
-	async send(method: string, path: string, init: RequestInit = {}): Promise<Page> {
+	async send(method: string, path: string, init: RequestInit = {}) {
 		const sent = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
 		const headers = new Headers({ Accept: "text/html", ...(sent && { Cookie: sent }) });
 		for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
@@ -35,7 +28,7 @@ export class Browser {
 		return { status: response.status, headers: response.headers, text: await response.text() };
 	}
 
-	get(path: string): Promise<Page> {
+	get(path: string) {
 		return this.send("GET", path);
 	}
 
@@ -43,7 +36,7 @@ export class Browser {
 		path: string,
 		fields: Record<string, string> = {},
 		headers: Record<string, string> = { Origin: this.origin },
-	): Promise<Page> {
+	) {
 		return this.send("POST", path, { headers, body: new URLSearchParams(fields) });
 	}
 
@@ -68,6 +61,9 @@ export class Browser {
 		this.asked = [...this.asked.slice(0, 5), 0];
 	}
 }
+
+/** What a server responds with. */
+export type Page = Awaited<ReturnType<Browser["send"]>>;
 
 /** The status of a response, and where it leads. */
 export const leadsTo = ({ status, headers }: Page) => [status, headers.get("location")];

@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type App, startApp } from "./app.js";
+import { describe, expect, test } from "vitest";
+import { startOwnApp, startSharedApp } from "./app.js";
 import { type Browser, leadsTo, seen } from "./browser.js";
 import { codeIn, pathIn, urlIn } from "./smtp.js";
 
-let app: App;
-beforeAll(async () => {
-	app = await startApp();
-});
-afterAll(async () => {
-	await app?.close();
-	expect(app.logged()).toBe("");
-});
+const app = await startSharedApp();
 
 const use = (browser: Browser, code: string) => browser.post("/code/use", { code });
 
@@ -262,8 +255,7 @@ describe("a code", () => {
 });
 
 test("of the link and the code of one mail, one works, even at once", async () => {
-	const both = await startApp({ flows: ["link-and-code", "magic-link", "one-time-code"] });
-	onTestFinished(() => both.close());
+	const both = await startOwnApp({ flows: ["link-and-code", "magic-link", "one-time-code"] });
 	for (const isLinkFirst of [true, false, true, false]) {
 		const email = `both-${crypto.randomUUID()}@example.com`;
 		const browser = both.browser();
@@ -285,8 +277,7 @@ test.each([
 	["password", ["Use a password"], ["/password/change"]],
 	["change-address", [], ["/address"]],
 ])("the flow %s starts alone, and shows only its own ways", async (flow, ways, links) => {
-	const alone = await startApp({ flows: [flow] });
-	onTestFinished(() => alone.close());
+	const alone = await startOwnApp({ flows: [flow] });
 	const browser = alone.browser();
 	const { text } = await browser.get("/sign-in");
 	const labels = [...text.matchAll(/<(?:button|a href="\/password)[^>]*>([^<]*)</g)];

@@ -11,6 +11,12 @@ export const foreignHeaders = (origin: string): Record<string, string>[] => [
 	].map((Origin) => ({ Origin })),
 ];
 
+/** Where no app leads its users after a sign-in. */
+export const FOREIGN_PATHS = [
+	...["//evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil.example", "//", "//[", ""],
+	...["\t//evil.example", "https://evil.example", "javascript:alert(1)"],
+];
+
 const FORM = "application/x-www-form-urlencoded";
 
 const SEGMENTS = [

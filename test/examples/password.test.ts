@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type App, startApp } from "./app.js";
+import { describe, expect, test } from "vitest";
+import { startSharedApp } from "./app.js";
 import { type Browser, leadsTo, seen } from "./browser.js";
 import { pathIn } from "./smtp.js";
 
@@ -7,14 +7,7 @@ const GOOD = "a good password";
 const NEW = "a new password";
 const BAD = ["", "7 chars", "x".repeat(257)];
 
-let app: App;
-beforeAll(async () => {
-	app = await startApp();
-});
-afterAll(async () => {
-	await app?.close();
-	expect(app.logged()).toBe("");
-});
+const app = await startSharedApp();
 
 const passwordLink = async (email: string, browser = app.browser()): Promise<string> =>
 	pathIn(await app.request(browser, "/password/link", email));

@@ -1,25 +1,19 @@
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import PostalMime from "postal-mime";
+import { buffer } from "node:stream/consumers";
+import PostalMime, { type Email } from "postal-mime";
 import { SMTPServer } from "smtp-server";
+import { vi } from "vitest";
 
-export interface Mail {
-	readonly to: string;
-	readonly subject: string;
-	readonly text: string;
-	readonly html: string;
-	/** The headers, by their names in lower case. */
-	readonly headers: Record<string, string>;
-}
+export type Mail = Omit<Email, "to"> & { readonly to: string };
 
 /** The URL of the link in a mail. */
-export const urlIn = ({ text }: Mail): URL => new URL(/http\S+/.exec(text)?.[0] ?? "");
+export const urlIn = ({ text = "" }: Mail): URL => new URL(/http\S+/.exec(text)?.[0] ?? "");
 
 /** The path of the link in a mail, with its query. */
 export const pathIn = (mail: Mail): string => urlIn(mail).pathname + urlIn(mail).search;
 
 /** The code in a mail. */
-export const codeIn = ({ text }: Mail): string => /\d{4} \d{4}/.exec(text)?.[0] ?? "";
+export const codeIn = ({ text = "" }: Mail): string => /\d{4} \d{4}/.exec(text)?.[0] ?? "";
 
 /** A mail server that keeps what it receives. */
 export const startSmtp = async () => {
@@ -30,19 +24,15 @@ export const startSmtp = async () => {
 		disableReverseLookup: true,
 		logger: false,
 		onRcptTo: (_address, _session, callback) => callback(refusal ? new Error(refusal) : null),
-		onData: (stream, session, callback) => {
-			const chunks: Buffer[] = [];
-			stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-			stream.on("end", () => {
-				void PostalMime.parse(Buffer.concat(chunks)).then(
-					({ subject = "", text = "", html = "", headers: list }) => {
-						const headers = Object.fromEntries(list.map(({ key, value }) => [key, value]));
-						const to = session.envelope.rcptTo.map(({ address }) => address).join();
-						mails.push({ to, subject, text, html, headers });
-						callback();
-					},
-				);
-			});
+		onData: (stream, { envelope }, callback) => {
+			const to = envelope.rcptTo.map(({ address }) => address).join();
+			void buffer(stream)
+				.then((mail) => PostalMime.parse(mail))
+				.then((mail) => {
+					mails.push({ ...mail, to });
+					callback();
+				})
+				.catch(callback);
 		},
 	});
 	server.on("error", () => {}); // a client has gone
@@ -57,13 +47,13 @@ export const startSmtp = async () => {
 		refuse: (message?: string) => void (refusal = message),
 
 		/** Takes the next mail to an address, and waits for it. */
-		next: async (to: string): Promise<Mail> => {
-			for (let tries = 0; tries < 6000; tries++) {
+		next: (to: string): Promise<Mail> => {
+			const take = (): Mail => {
 				const found = mails.findIndex((mail) => mail.to === to);
-				if (found > -1) return mails.splice(found, 1)[0] as Mail;
-				await sleep(5);
-			}
-			throw new Error(`No mail to ${to}`);
+				if (found < 0) throw new Error(`No mail to ${to}`);
+				return mails.splice(found, 1)[0] as Mail;
+			};
+			return vi.waitFor(take, { timeout: 30_000, interval: 5 });
 		},
 
 		close: () => new Promise<void>((resolve) => server.close(resolve)),

@@ -5,7 +5,7 @@ import ts from "typescript";
 import { FOLDER } from "../examples/app.js";
 import { root } from "../support/packed.js";
 import { readPage } from "../support/page.js";
-import { temporaryFolder } from "../support/server.js";
+import { startProgram, temporaryFolder } from "../support/server.js";
 
 const readGuide = (page: string): string => readPage(`docs/guides/${page}.md`);
 
@@ -22,22 +22,19 @@ export const addedBy = (page: string): Map<string, string> =>
 	new Map([...filesOf(page)].filter(([name]) => !existsSync(join(FOLDER, name))));
 
 /** The packages that a page says to install, each as its name and its major version, if it has one. */
-export const packagesOf = (page: string): { name: string; version: string | undefined }[] =>
-	[
-		...readGuide(page)
-			.replaceAll("\\\n", "")
-			.matchAll(/npm install ([^\n`]*)/g),
-	]
-		.flatMap(([, words = ""]) => words.split(/\s+/))
+export const packagesOf = (page: string): [name: string, version?: string][] => {
+	const commands = readGuide(page)
+		.replaceAll("\\\n", "")
+		.matchAll(/npm install ([^\n`]*)/g);
+	const words = [...commands].flatMap(([, words = ""]) => words.split(/\s+/));
+	return words
 		.filter((word) => !word.startsWith("--"))
-		.map((word) => {
-			const [, name = word, version] = /^(.+?)(?:@(\d+))?$/.exec(word) ?? [];
-			return { name, version };
-		});
+		.map((word) => word.split(/(?<=.)@/) as [string, string?]);
+};
 
 /** Installs what a page says, as links to the packages of the app, or of the repository. */
 export const install = (page: string, folder: string): void => {
-	for (const { name } of packagesOf(page)) {
+	for (const [name] of packagesOf(page)) {
 		const path = join(folder, "node_modules", name);
 		mkdirSync(dirname(path), { recursive: true });
 		const own = join(FOLDER, "node_modules", name);
@@ -61,9 +58,8 @@ export const follow = (page: string) => {
 		stdio: "pipe",
 	});
 	const path = join(folder.path, "tsconfig.json");
-	const config = ts.parseConfigFileTextToJson(path, readFileSync(path, "utf8")).config as {
-		compilerOptions: object;
-	};
+	const read = ts.readConfigFile(path, (file) => readFileSync(file, "utf8"));
+	const { config } = read as { config: { compilerOptions: object } };
 	const [, settings = ""] = /^In `tsconfig\.json`, (.*)$/m.exec(text) ?? [];
 	for (const [, setting] of settings.matchAll(/`(.*?)`/g)) {
 		Object.assign(config.compilerOptions, JSON.parse(`{${setting}}`));
@@ -72,24 +68,9 @@ export const follow = (page: string) => {
 	return folder;
 };
 
-// What all the folders have in common is read once.
-const parsed = new Map<string, ts.SourceFile | undefined>();
-
 /** What TypeScript finds wrong in a folder, with its settings. */
-export const typeErrors = (folder: string): string => {
-	const { options, fileNames, errors } = ts.parseJsonSourceFileConfigFileContent(
-		ts.readJsonConfigFile(join(folder, "tsconfig.json"), (path) => ts.sys.readFile(path)),
-		ts.sys,
-		folder,
-	);
-	const host = ts.createCompilerHost(options);
-	const read = host.getSourceFile.bind(host);
-	host.getSourceFile = (file, ...rest) => {
-		if (file.startsWith(folder)) return read(file, ...rest);
-		if (!parsed.has(file)) parsed.set(file, read(file, ...rest));
-		return parsed.get(file);
-	};
-	const program = ts.createProgram(fileNames, options, host);
-	const found = [...errors, ...ts.getPreEmitDiagnostics(program)];
-	return ts.formatDiagnostics(found, { ...host, getCurrentDirectory: () => folder });
+export const typeErrors = async (cwd: string): Promise<string> => {
+	const tsc = join(root, "node_modules/typescript/bin/tsc");
+	const env = { PATH: process.env["PATH"] };
+	return (await startProgram(process.execPath, [tsc, "--noEmit"], { cwd, env }).ended()).output;
 };

@@ -2,7 +2,7 @@ import type { Adapter } from "lucia-auth";
 import { describe, expect, test, vi } from "vitest";
 import type { IdTokenOptions, LuciaTokenError } from "../../src/index.js";
 import { tokenError } from "../support/errors.js";
-import { TOKEN_KINDS } from "../support/handlers.js";
+import { type Make, TOKEN_KINDS } from "../support/handlers.js";
 import { NOW, openStopped, outcomeOf } from "../support/sqlite.js";
 
 // What holds for every order of calls is in test/interleavings, for every database in test/matrix.
@@ -11,10 +11,10 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const RECENTLY = tokenError("ISSUED_RECENTLY");
 
-const open = async (wrap?: (adapter: Adapter) => Adapter, kind = TOKEN_KINDS[0]) => {
+const open = async (wrap?: (adapter: Adapter) => Adapter, create: Make = TOKEN_KINDS[0].create) => {
 	const sqlite = await openStopped(wrap);
 	const handler = (options: IdTokenOptions = {}, name = "name") =>
-		kind!.create(sqlite.auth, name, { expiresIn: 600, minInterval: 60, ...options });
+		create(sqlite.auth, name, { expiresIn: 600, minInterval: 60, ...options });
 	const issue = (options?: IdTokenOptions) => handler(options).issue("user");
 	/** Is refused. @returns how many seconds to wait */
 	const retryAfter = async (options?: IdTokenOptions) => {
@@ -74,7 +74,7 @@ describe("minInterval", () => {
 	test.each(TOKEN_KINDS)(
 		"of $kind is a row named after the one before it, or after its period if there is none of late",
 		async (kind) => {
-			const { sqlite, issue } = await open(undefined, kind);
+			const { sqlite, issue } = await open(undefined, kind.create);
 			const begin = kind.kind === "idToken" ? ":name: user. " : ":name:user. ";
 			const issueAt = async (time: number) => {
 				const before = new Set(sqlite.keys().map(({ id }) => id));
@@ -115,7 +115,7 @@ describe("minInterval", () => {
 	});
 
 	test.each(TOKEN_KINDS)("of $kind is each user's and each name's own", async (kind) => {
-		const { sqlite, handler, issue, retryAfter } = await open(undefined, kind);
+		const { sqlite, handler, issue, retryAfter } = await open(undefined, kind.create);
 		await issue();
 		for (const other of ["other", "user. after 1"]) {
 			await handler().issue(await sqlite.createUser(other));
@@ -185,7 +185,7 @@ describe("minInterval", () => {
 	});
 
 	test.each(TOKEN_KINDS)("of $kind needs room for its rows", async (kind) => {
-		const { sqlite, handler } = await open(undefined, kind);
+		const { sqlite, handler } = await open(undefined, kind.create);
 		const isId = kind.kind === "idToken";
 		const row = `${isId ? ":name: ." : ":name:."} unused 102000000000000`;
 		const longest = await sqlite.createUser("u".repeat(255 - row.length));

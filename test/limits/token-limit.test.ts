@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { idToken } from "../../src/index.js";
-import { DatabaseError, intercept } from "../support/faults.js";
+import { createFault } from "../support/faults.js";
 import { NOW, openStopped, STORES } from "../support/sqlite.js";
 
 const MINUTE = 60_000;
@@ -73,19 +73,13 @@ describe.each(STORES)("maxTokensPerUser on %s", (_, source) => {
 	});
 });
 
-describe("maxTokensPerUser", () => {
-	test("deletes nothing before the new token is stored", async () => {
-		let fails = false;
-		const sqlite = await openStopped((adapter) =>
-			intercept(adapter, async (name, run) => {
-				if (fails && name === "setKey") throw new DatabaseError("connection lost");
-				return run();
-			}),
-		);
-		const links = idToken(sqlite.auth, "name", { expiresIn: 60, maxTokensPerUser: 1 });
-		const first = await links.issue("user");
-		fails = true;
-		await expect(links.issue("user")).rejects.toThrow("connection lost");
-		expect((await links.getAllUserTokens("user")).map(String)).toEqual([`${first}`]);
-	});
+test("maxTokensPerUser deletes nothing before the new token is stored", async () => {
+	const fault = createFault();
+	const { auth } = await openStopped(fault.wrap);
+	const links = idToken(auth, "name", { expiresIn: 60, maxTokensPerUser: 1 });
+	const first = await links.issue("user");
+	// After the list, the insert.
+	fault.at = fault.calls.length + 1;
+	await expect(links.issue("user")).rejects.toBe(fault.error);
+	expect((await links.getAllUserTokens("user")).map(String)).toEqual([`${first}`]);
 });

@@ -5,61 +5,48 @@ import { libsql } from "../../src/stores/libsql.js";
 import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 import { openPostgres, postgres } from "../support/database.js";
-import {
-	type DriverDb,
-	openLibsqlClient,
-	openMariadb,
-	openPglite,
-	openPostgresJs,
-} from "../support/drivers.js";
+import { type DriverDb, DRIVERS, openPglite } from "../support/drivers.js";
 import { passCases, toHarness, toOwnHarness } from "../support/harness.js";
 import { readPage, runBlock } from "../support/page.js";
 import { OWN_TABLES } from "../support/schema.js";
 import { importHeavy, isInstalled } from "./heavy.js";
 import { key, withUser } from "./matrix.js";
 
-const [postgresUrl, mysqlUrl] = [inject("postgres"), inject("mysql")];
-const isPostgresJs = postgresUrl !== "" && isInstalled("postgres");
-const isMariadb = mysqlUrl !== "" && isInstalled("mariadb");
-const isLibsql = isInstalled("@libsql/client");
+const postgresUrl = inject("postgres");
 
-const onPostgresJs = (config?: object) => () => openPostgresJs(postgresUrl, {}, config);
-const onMariadb = (config?: object) => () => openMariadb(mysqlUrl, {}, config);
-const onLibsql = (config?: object) => () => openLibsqlClient({}, config);
-
-const transform = async (name: string) =>
-	onPostgresJs({ transform: (await importHeavy<Record<string, unknown>>("postgres"))[name] })();
+const isPostgresJs = DRIVERS["postgres.js"].isThere;
+const { camel, pascal, kebab } = isPostgresJs
+	? await importHeavy<Record<string, object>>("postgres")
+	: {};
 
 const toBigint = { to: 20, from: [20], parse: BigInt, serialize: String };
 
-const DRIVERS: readonly (readonly [string, isThere: boolean, open: () => Promise<DriverDb>])[] = [
-	["postgres.js", isPostgresJs, onPostgresJs()],
-	["postgres.js without prepared statements", isPostgresJs, onPostgresJs({ prepare: false })],
-	["postgres.js without the types of arrays", isPostgresJs, onPostgresJs({ fetch_types: false })],
-	["postgres.js with BigInts", isPostgresJs, onPostgresJs({ types: { bigint: toBigint } })],
-	["postgres.js with names in camelCase", isPostgresJs, () => transform("camel")],
-	["postgres.js with names in PascalCase", isPostgresJs, () => transform("pascal")],
-	["postgres.js with names in kebab-case", isPostgresJs, () => transform("kebab")],
-	["PGlite", isInstalled("@electric-sql/pglite"), () => openPglite()],
-	["mariadb", isMariadb, onMariadb()],
-	[
-		"mariadb with rows of another shape",
-		isMariadb,
-		onMariadb({
-			...{ rowsAsArray: true, nestTables: true, namedPlaceholders: true, bigIntAsNumber: true },
-		}),
-	],
-	["@libsql/client", isLibsql, onLibsql()],
-	["@libsql/client with BigInts", isLibsql, onLibsql({ intMode: "bigint" })],
-	["@libsql/client with strings", isLibsql, onLibsql({ intMode: "string" })],
-	["@libsql/client in memory", isLibsql, onLibsql({ url: ":memory:" })],
+const OTHER_SHAPES = {
+	...{ rowsAsArray: true, nestTables: true, namedPlaceholders: true, bigIntAsNumber: true },
+};
+
+const CONFIGURED: readonly [driver: keyof typeof DRIVERS, what: string, config?: object][] = [
+	["postgres.js", "by default"],
+	["postgres.js", "without prepared statements", { prepare: false }],
+	["postgres.js", "without the types of arrays", { fetch_types: false }],
+	["postgres.js", "with BigInts", { types: { bigint: toBigint } }],
+	["postgres.js", "with names in camelCase", { transform: camel }],
+	["postgres.js", "with names in PascalCase", { transform: pascal }],
+	["postgres.js", "with names in kebab-case", { transform: kebab }],
+	["PGlite", "by default"],
+	["mariadb", "by default"],
+	["mariadb", "with rows of another shape", OTHER_SHAPES],
+	["@libsql/client", "by default", {}],
+	["@libsql/client", "with BigInts", { intMode: "bigint" }],
+	["@libsql/client", "with strings", { intMode: "string" }],
+	["@libsql/client", "in memory", { url: ":memory:" }],
 ];
 
-for (const [name, isThere, open] of DRIVERS) {
-	describe.skipIf(!isThere)(name, () => {
+for (const [driver, what, config] of CONFIGURED) {
+	describe.skipIf(!DRIVERS[driver].isThere)(`${driver} ${what}`, () => {
 		let db: DriverDb;
 		beforeAll(async () => {
-			db = await open();
+			db = await DRIVERS[driver].open({}, config);
 		});
 		afterAll(() => db.close());
 
@@ -84,7 +71,7 @@ for (const [name, isThere, open] of DRIVERS) {
 	});
 }
 
-test.skipIf(!isInstalled("@electric-sql/pglite"))(
+test.skipIf(!DRIVERS.PGlite.isThere)(
 	"in a transaction of PGlite's that failed, its error reaches the caller",
 	async () => {
 		const db = await withUser(openPglite());
@@ -95,17 +82,12 @@ test.skipIf(!isInstalled("@electric-sql/pglite"))(
 	},
 );
 
-/** An ORM on a pool or, with the URL and the schema, on a pool of its own. */
-type OpenOrm = (
-	pool: postgres.Pool,
-	url: string,
-	schema: string,
-) => Promise<{
+/** An ORM on a database, until the test ends. */
+type OpenOrm = (db: Awaited<ReturnType<typeof openPostgres>>) => Promise<{
 	/** What the code in docs/stores.md uses, by name. */
 	readonly names: Readonly<Record<string, unknown>>;
 	/** The ORM itself, and what `pg()` says of it. */
 	readonly refused: readonly [orm: unknown, message: string];
-	readonly close?: () => Promise<unknown>;
 }>;
 
 const BY_CLIENT = "a database of Drizzle: pass its $client";
@@ -117,7 +99,7 @@ const ORMS: readonly (readonly [name: string, heavy: string, open: OpenOrm])[] =
 	[
 		"Drizzle",
 		"drizzle-orm",
-		async (pool) => {
+		async ({ pool }) => {
 			const { drizzle } = await importDrizzle("node-postgres");
 			const db = drizzle(pool);
 			return { names: { db }, refused: [db, BY_CLIENT] };
@@ -126,20 +108,21 @@ const ORMS: readonly (readonly [name: string, heavy: string, open: OpenOrm])[] =
 	[
 		"Drizzle on postgres.js",
 		"drizzle-orm",
-		async (_pool, url, search_path) => {
+		async ({ name }) => {
 			const { default: postgres } = await importHeavy<{
 				default: (url: string, config: object) => { end(): Promise<void> };
 			}>("postgres");
 			const { drizzle } = await importDrizzle("postgres-js");
-			const sql = postgres(url, { connection: { search_path } });
+			const sql = postgres(postgresUrl, { connection: { search_path: name } });
+			onTestFinished(() => sql.end());
 			const db = drizzle(sql);
-			return { names: { db }, refused: [db, BY_CLIENT], close: () => sql.end() };
+			return { names: { db }, refused: [db, BY_CLIENT] };
 		},
 	],
 	[
 		"Kysely",
 		"kysely",
-		async (pool) => {
+		async ({ pool }) => {
 			const { Kysely, PostgresDialect } =
 				await importHeavy<Record<"Kysely" | "PostgresDialect", new (options: object) => object>>(
 					"kysely",
@@ -151,83 +134,84 @@ const ORMS: readonly (readonly [name: string, heavy: string, open: OpenOrm])[] =
 	[
 		"Knex",
 		"knex",
-		async (_pool, connectionString, schema) => {
+		async ({ name }) => {
 			const { default: createKnex } = await importHeavy<{
 				default: (config: object) => { destroy(): Promise<void> };
 			}>("knex");
-			const options = `-c search_path=${schema}`;
-			const knex = createKnex({ client: "pg", connection: { connectionString, options } });
+			const connection = {
+				connectionString: postgresUrl,
+				options: `-c search_path=${name}`,
+			};
+			const knex = createKnex({ client: "pg", connection });
+			onTestFinished(() => knex.destroy());
+			// The idle connections of the second pool close by themselves.
 			return {
-				// The idle connections of the second pool close by themselves.
 				names: { knex, Pool: postgres.Pool },
 				refused: [knex, "a Knex: create a Pool"],
-				close: () => knex.destroy(),
 			};
 		},
 	],
 	[
 		"TypeORM",
 		"typeorm",
-		async (_pool, url, schema) => {
+		async ({ name }) => {
 			const { DataSource } = await importHeavy<{
 				DataSource: new (options: object) => Record<"initialize" | "destroy", () => Promise<void>>;
 			}>("typeorm");
-			const extra = { options: `-c search_path=${schema}` };
-			const dataSource = new DataSource({ type: "postgres", url, extra });
+			const extra = { options: `-c search_path=${name}` };
+			const dataSource = new DataSource({ type: "postgres", url: postgresUrl, extra });
 			await dataSource.initialize();
+			onTestFinished(() => dataSource.destroy());
 			return {
 				names: { dataSource },
 				refused: [dataSource, "a DataSource of TypeORM: pass the Pool of its driver"],
-				close: () => dataSource.destroy(),
 			};
 		},
 	],
 ];
 
 for (const [name, heavy, open] of ORMS) {
-	const isThere = postgresUrl !== "" && isInstalled(heavy) && isInstalled("postgres");
+	const isThere = isPostgresJs && isInstalled(heavy);
 
 	test.skipIf(!isThere)(`an app with ${name} passes what docs/stores.md says`, async () => {
 		const row = new RegExp(`^\\| ${name.split(" ")[0]} [^|]*\\| \`(.*?)\``, "m");
 		const [, code = ""] = row.exec(readPage("docs/stores.md")) ?? [];
-		const db = await openPostgres(postgresUrl);
-		const orm = await open(db.pool, postgresUrl, db.name);
-		onTestFinished(async () => {
-			await orm.close?.();
-			await db.close();
-		});
-		const block = await runBlock(`export const store = ${code};`, {}, { pg, ...orm.names });
+		const db = await withUser(openPostgres(postgresUrl));
+		const { names, refused } = await open(db);
+		const block = await runBlock(`export const store = ${code};`, {}, { pg, ...names });
 		const store = block["store"] as KeyStore;
 		await passCases(toHarness(db, store));
 		expect(await store.isInTransaction?.()).toBe(false);
-		const [wrong, message] = orm.refused;
+		const [wrong, message] = refused;
 		expect(() => pg(wrong as never)).toThrow(message);
 	});
 }
 
 // The fakes of arguments.test.ts are as these are.
-test("a store says which other store a driver belongs to", async () => {
-	const client = isLibsql && (await openLibsqlClient());
-	const sql = isPostgresJs && (await openPostgresJs(postgresUrl));
-	const pool = isMariadb && (await openMariadb(mysqlUrl));
-	const withCallbacks =
-		isMariadb &&
-		(
-			await importHeavy<{ createPool: (config: object) => { end(): void } }>("mariadb/callback")
-		).createPool({});
-	const refused = [
-		client && [mysql2, client.raw, "one of @libsql/client: pass that to libsql()"],
-		client && [pg, client.raw, "an object without query()"],
-		sql && [mysql2, sql.raw, "an object without execute()"],
-		pool && [pg, pool.raw, "one of MySQL or MariaDB: pass that to mysql2()"],
-		pool && [libsql, pool.raw, "one of MariaDB: pass that to mysql2()"],
-		withCallbacks && [mysql2, withCallbacks, "one of mariadb/callback: create it with mariadb"],
-	] as const satisfies readonly (false | readonly [unknown, unknown, string])[];
-	for (const one of refused) {
-		if (!one) continue;
-		const [create, driver, message] = one;
-		expect(() => create(driver as never)).toThrow(message);
-	}
-	if (withCallbacks) withCallbacks.end();
-	for (const db of [client, sql, pool]) if (db) await db.close();
+describe("a store says which other store a driver belongs to", () => {
+	const REFUSED: readonly [keyof typeof DRIVERS, create: (driver: never) => unknown, string][] = [
+		["@libsql/client", mysql2, "one of @libsql/client: pass that to libsql()"],
+		["@libsql/client", pg, "an object without query()"],
+		["postgres.js", mysql2, "an object without execute()"],
+		["mariadb", pg, "one of MySQL or MariaDB: pass that to mysql2()"],
+		["mariadb", libsql, "one of MariaDB: pass that to mysql2()"],
+	];
+
+	test.each(REFUSED.filter(([driver]) => DRIVERS[driver].isThere))(
+		"%s, %o: %s",
+		async (driver, create, message) => {
+			const { raw } = await withUser(DRIVERS[driver].open());
+			expect(() => create(raw as never)).toThrow(message);
+		},
+	);
+
+	test.skipIf(!DRIVERS.mariadb.isThere)("mariadb/callback", async () => {
+		const { createPool } = await importHeavy<{
+			createPool: (config: object) => { end(): void };
+		}>("mariadb/callback");
+		const pool = createPool({});
+		onTestFinished(() => pool.end());
+		const message = "one of mariadb/callback: create it with mariadb";
+		expect(() => mysql2(pool as never)).toThrow(message);
+	});
 });

@@ -3,7 +3,7 @@ import { idToken, passwordToken } from "../../src/index.js";
 import { pg, type PgOptions, type PgPool } from "../../src/stores/pg.js";
 import { type OpenOptions, openPostgres, postgres } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
-import { casesOf, passCases, toHarness, toOwnHarness } from "../support/harness.js";
+import { passCases, toOwnHarness } from "../support/harness.js";
 import { OWN_TABLES } from "../support/schema.js";
 import {
 	callAll,
@@ -11,8 +11,7 @@ import {
 	expectOneWinner,
 	guess,
 	key,
-	KINDS,
-	SOURCES,
+	passAll,
 	withUser,
 } from "./matrix.js";
 
@@ -136,8 +135,7 @@ describe.skipIf(url === "")("pg", () => {
 				const [table = "", name = ""] = column.split(".");
 				await db.sql(`ALTER TABLE ${table} ALTER COLUMN ${name} TYPE ${type}`);
 			}
-			for (const source of SOURCES)
-				await passCases(toHarness(db, db[source]), casesOf(KINDS[source]));
+			await passAll(db);
 		},
 	);
 

@@ -12,6 +12,6 @@ const SERIALIZABLE = "-c default_transaction_isolation=serializable";
 describe.skipIf(url === "")("PostgreSQL, serializable", () => {
 	behavior("nativeSource", async () => {
 		const db = await openPostgres(url, {}, { options: SERIALIZABLE });
-		return { ...toHarness(db, db.nativeSource), close: () => db.close() };
+		return toHarness(db, db.nativeSource);
 	});
 });

@@ -1,34 +1,20 @@
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
-import { idToken, type KeyStore, passwordToken } from "../../src/index.js";
-import {
-	type Database,
-	openBetterSqlite3,
-	openPostgres,
-	openSqliteDb,
-} from "../support/database.js";
-import { toHarness } from "../support/harness.js";
+import { idToken, type KeyStore } from "../../src/index.js";
+import { openBetterSqlite3, openPostgres, openSqliteDb } from "../support/database.js";
+import { casesOf, toHarness } from "../support/harness.js";
 import { openPrismaOnPostgres, openPrismaOnSqlite } from "../support/prisma.js";
-import { openRedis, type RedisConnection, type RedisOptions } from "../support/redis.js";
+import { openRedis } from "../support/redis.js";
 import { importHeavy, isInstalled } from "./heavy.js";
-import { behavior, callsTo, countSuccesses, type OpenHarness, withUser } from "./matrix.js";
+import { behavior, callsTo, withUser } from "./matrix.js";
 
 const [postgres, redisUrl] = [inject("postgres"), inject("redis")];
 
-type CreateStore<Db, Options = never> = (db: Db, options?: Options) => KeyStore;
-
 // By name, so that this file needs no types of packages that may not be installed.
-const importStore = async <Db, Options = never>(
-	name: string,
-): Promise<CreateStore<Db, Options>> => {
+const importStore = async (name: string) => {
 	const module = (await import(`../../examples/stores/${name}.ts`)) as Record<string, unknown>;
-	return module[`${name}Store`] as CreateStore<Db, Options>;
+	return module[`${name}Store`] as (db: object, options?: object) => KeyStore;
 };
-
-const toOpenHarness = (
-	db: Pick<Database, "sql" | "keys" | "close">,
-	store: KeyStore,
-): OpenHarness => ({ ...toHarness(db, store), close: () => db.close() });
 
 describe.skipIf(!isInstalled("drizzle-orm") || postgres === "")("Drizzle", () => {
 	behavior("examples/stores/drizzle.ts", async () => {
@@ -36,7 +22,7 @@ describe.skipIf(!isInstalled("drizzle-orm") || postgres === "")("Drizzle", () =>
 			"drizzle-orm/node-postgres",
 		);
 		const db = await openPostgres(postgres);
-		return toOpenHarness(db, (await importStore("drizzle"))(drizzle(db.pool)));
+		return toHarness(db, (await importStore("drizzle"))(drizzle(db.pool)));
 	});
 });
 
@@ -48,7 +34,7 @@ describe.skipIf(!isInstalled("kysely") || !isInstalled("better-sqlite3"))("Kysel
 			);
 		const database = await openBetterSqlite3(":memory:");
 		const kysely = new Kysely({ dialect: new SqliteDialect({ database }) });
-		return toOpenHarness(await openSqliteDb(database), (await importStore("kysely"))(kysely));
+		return toHarness(await openSqliteDb(database), (await importStore("kysely"))(kysely));
 	});
 });
 
@@ -65,9 +51,15 @@ const PRISMA = [
 
 for (const { on, isThere, open, check } of PRISMA) {
 	describe.skipIf(!isThere || !isInstalled("prisma"))(`Prisma on ${on}`, () => {
+		const openDefault = async () => {
+			const db = await open();
+			return toHarness(db, db.defaultSource);
+		};
+		behavior("defaultSource", openDefault, casesOf("default"));
+
 		behavior("examples/stores/prisma.ts", async () => {
 			const db = await open();
-			return toOpenHarness(db, (await importStore("prisma"))(db.client));
+			return toHarness(db, (await importStore("prisma"))(db.client));
 		});
 
 		test("a Prisma error includes its code and no token", async () => {
@@ -99,7 +91,7 @@ describe.skipIf(redisUrl === "")("Redis", () => {
 	const LIVE = { expiresIn: 60 };
 
 	const open = async () => {
-		const redisStore = await importStore<RedisConnection, RedisOptions>("redis");
+		const redisStore = await importStore("redis");
 		const opened = await openRedis(redisUrl, redisStore);
 		return { ...opened, withoutUsers: redisStore(opened.client) };
 	};
@@ -117,29 +109,6 @@ describe.skipIf(redisUrl === "")("Redis", () => {
 			await redis.createUser(userId);
 			return userId;
 		};
-
-		test("of a link and a code that revoke each other, one of 200 calls on four connections succeeds", async () => {
-			const stores = [
-				redis.store,
-				await redis.connect(),
-				await redis.connect(),
-				await redis.connect(),
-			];
-			const userId = await createUser();
-			const revoke = { revoke: ["link", "code"] };
-			for (let round = 0; round < 5; round++) {
-				const link = `${await idToken(redis.store, "link", LIVE).issue(userId)}`;
-				const code = `${await passwordToken(redis.store, "code", LIVE).issue(userId)}`;
-				let at = 0;
-				const succeeded = await countSuccesses(200, () => {
-					const store = stores[at++ % 4] as KeyStore;
-					return at % 8 < 4
-						? idToken(store, "link").validate(link, revoke)
-						: passwordToken(store, "code").validate(code, userId, revoke);
-				});
-				expect(succeeded).toBe(1);
-			}
-		});
 
 		test("Redis deletes a key a day after it expires, and a user's set with the last one", async () => {
 			const userId = await createUser();

@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pack, type Packed, root } from "../support/packed.js";
-import { anchorsOf, linksOf } from "../support/page.js";
+import { anchorsOf, linksOf, readPage } from "../support/page.js";
+import { schema, SQLITE } from "../support/schema.js";
 
 // The package as its users get it: packed, installed into an empty folder, compiled there with
 // `strict` and without `skipLibCheck`, and run.
@@ -38,7 +39,8 @@ const compile = async (cwd: string, file: string, ...flags: readonly string[]): 
 const compileAndRun = async (cwd: string, ...environment: readonly string[]): Promise<void> => {
 	const target = ["--module", "nodenext", "--target", "es2022", "--skipLibCheck", "false"];
 	await compile(cwd, "index.ts", ...target, ...environment);
-	expect((await run(process.execPath, ["index.js"], { cwd })).stdout).toBe("works\n");
+	const env = { ...process.env, SCHEMA: schema(SQLITE).join(";") };
+	expect((await run(process.execPath, ["index.js"], { cwd, env })).stdout).toBe("works\n");
 };
 
 describe("the packed package", () => {
@@ -104,4 +106,43 @@ describe("the packed package", () => {
 		}
 		expect(dead).toEqual([]);
 	});
+});
+
+// A clone has these, and no `dist`.
+const CLONE = ["src", "docs", "package.json", "tsconfig.json", "tsup.config.ts"].concat(
+	["README", "CHANGELOG", "SECURITY"].map((page) => `${page}.md`),
+);
+
+test("a release publishes the build of a fresh clone, and names the repository of the workflow", async () => {
+	const clone = join(packed.folder, "clone");
+	await mkdir(clone);
+	for (const name of CLONE) await cp(join(root, name), join(clone, name), { recursive: true });
+	await symlink(join(root, "node_modules"), join(clone, "node_modules"));
+
+	const workflow = await readFile(join(root, ".github/workflows/release.yml"), "utf8");
+	const lines = workflow.match(/\bnpm pkg set .*/g) ?? [];
+	const env = { ...process.env, GITHUB_REPOSITORY: "owner/name" };
+	await run("bash", ["-ec", lines.join("\n")], { cwd: clone, env });
+	await run("npm", ["pack"], { cwd: clone });
+	const [tarball = ""] = (await readdir(clone)).filter((name) => name.endsWith(".tgz"));
+	await run("tar", ["-xzf", tarball], { cwd: clone });
+
+	const published = join(clone, "package");
+	const manifest = JSON.parse(await readFile(join(published, "package.json"), "utf8")) as {
+		readonly exports: Readonly<Record<string, { readonly default?: string }>>;
+	};
+	const built = Object.values(manifest.exports).flatMap((entry) => entry.default ?? []);
+	expect(built).toContain("./dist/index.js");
+	expect(built.filter((file) => !existsSync(join(published, file)))).toEqual([]);
+	expect(manifest).toMatchObject({
+		repository: { type: "git", url: "git+https://github.com/owner/name.git" },
+		homepage: "https://github.com/owner/name#readme",
+		bugs: { url: "https://github.com/owner/name/issues" },
+	});
+});
+
+test("docs/reference.md is what npm run docs writes", async () => {
+	const page = join(packed.folder, "reference.md");
+	await run("npx", ["typedoc", "--out", page], { cwd: root });
+	expect(readPage("docs/reference.md")).toBe(await readFile(page, "utf8"));
 });

@@ -65,12 +65,7 @@ const { connection, ...task } = JSON.parse(process.argv[2] ?? "") as Task & {
 	readonly connection: Connection;
 };
 const { auth, native } = await open(connection);
-const racer = createRacer(
-	(call) => call(task.store === "native" ? native : auth),
-	auth,
-	task,
-	(won) => send({ won }),
-);
+const racer = createRacer((call) => call(task.store === "native" ? native : auth), auth, task);
 
 process.on("message", ({ id, method, args }: Request) => {
 	const call = racer[method as "validate"] as (...args: readonly unknown[]) => Promise<unknown>;
@@ -82,4 +77,4 @@ process.on("message", ({ id, method, args }: Request) => {
 
 // Connects to the database first, so that all processes start their calls together.
 await racer.validate("warm-up").catch(() => {});
-send({ methods: Object.keys(racer) });
+send({ id: 0, value: Object.keys(racer) });

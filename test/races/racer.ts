@@ -23,26 +23,18 @@ export type Racer = ReturnType<typeof createRacer>;
 const DEADLOCK = "Deadlock found when trying to get lock; try restarting transaction";
 
 /** What came of each call: `"ok"`, or the message of its error. */
-const outcomesOf = async (calls: readonly Promise<unknown>[]): Promise<string[]> =>
+export const outcomesOf = async (calls: readonly Promise<unknown>[]): Promise<string[]> =>
 	(await Promise.allSettled(calls)).map((result) =>
 		result.status === "fulfilled" ? "ok" : (result.reason as Error).message,
 	);
 
-/**
- * Creates a racer in this process.
- *
- * @param auth deletes users
- * @param onWin is told each token that `validateAll()` has validated
- */
+/** Creates a racer in this process, whose users `auth` deletes. */
 export const createRacer = (
 	withSource: WithSource,
 	auth: Auth,
 	{ store, version, ...limits }: Task,
-	onWin: (token: string) => void = () => {},
 ) => {
 	const tokens = version === "published" ? (published as unknown as typeof current) : current;
-	const revoke = [NAME, `${NAME}-code`];
-	const won: string[] = [];
 
 	const handlersOn = (source: Auth | current.KeyStore) => ({
 		links: tokens.idToken(source, NAME, options),
@@ -63,63 +55,17 @@ export const createRacer = (
 			}
 		}
 	};
-	const validate = (token: string, options?: current.ValidateOptions) =>
-		use(({ links }) => links.validate(token, options));
-	const guess = (code: string, userId: string, options?: current.ValidateOptions) =>
-		use(({ codes }) => codes.validate(code, userId, options));
 
 	return {
-		/** The tokens that `validateAll()` has validated, one entry for each success. */
-		won: won as readonly string[],
-
-		validate,
-		guess,
+		validate: (token: string, options?: current.ValidateOptions) =>
+			use(({ links }) => links.validate(token, options)),
+		guess: (code: string, userId: string, options?: current.ValidateOptions) =>
+			use(({ codes }) => codes.validate(code, userId, options)),
+		issue: (what: "links" | "codes" | "spaced", userId: string) =>
+			use(async (handlers) => `${await handlers[what].issue(userId)}`),
 		invalidate: (token: string) => use(({ links }) => links.invalidate(token)),
 		invalidateAllUserTokens: (userId: string) =>
 			use(({ links }) => links.invalidateAllUserTokens(userId)),
 		deleteUser: (userId: string): Promise<void> => auth.deleteUser(userId),
-
-		/** Tries codes of a user at once. */
-		guessAll: (userId: string, codes: readonly string[]) =>
-			outcomesOf(codes.map((code) => guess(code, userId))),
-
-		/** Uses links and codes of a user at once, each of which revokes all of them. */
-		useAll: (userId: string, links: readonly string[], codes: readonly string[]) =>
-			outcomesOf([
-				...links.map((link) => validate(link, { revoke })),
-				...codes.map((code) => guess(code, userId, { revoke })),
-			]),
-
-		/** Issues tokens to a user at once, with a `minInterval`. */
-		issueAll: (userId: string, count: number) =>
-			outcomesOf(Array.from({ length: count }, () => use(({ spaced }) => spaced.issue(userId)))),
-
-		/**
-		 * Validates tokens in the given order, and reports each success at once, because the process may be killed.
-		 *
-		 * @param atOnce how many of them at once
-		 * @param calls how often each, at once
-		 * @returns the number of failures by message
-		 */
-		validateAll: async (tokens: readonly string[], atOnce: number, calls: number) => {
-			const failures: Record<string, number> = {};
-			const queue = tokens.values();
-			const win = (token: string): void => {
-				won.push(token);
-				onWin(token);
-			};
-			const run = async (): Promise<void> => {
-				for (const token of queue) {
-					const outcomes = await outcomesOf(
-						Array.from({ length: calls }, () => validate(token).then(() => win(token))),
-					);
-					for (const outcome of outcomes) {
-						if (outcome !== "ok") failures[outcome] = (failures[outcome] ?? 0) + 1;
-					}
-				}
-			};
-			await Promise.all(Array.from({ length: atOnce }, run));
-			return failures;
-		},
 	};
 };

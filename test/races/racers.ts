@@ -19,16 +19,16 @@ export interface Connection {
 }
 
 /** A racer that is a process of its own. */
-export interface RacerProcess extends Racer {
-	/** Ends it at once. Resolves when all that it has reported is in. */
+export type RacerProcess = Racer & {
+	/** Ends it at once. Resolves when all of its responses are in. */
 	kill(): Promise<void>;
-}
+};
 
 interface Message {
-	readonly id?: number;
+	/** The call that it responds to, or 0 when it is ready. */
+	readonly id: number;
 	readonly value?: unknown;
 	readonly error?: string;
-	readonly won?: string;
 }
 
 const script = fileURLToPath(new URL("process.ts", import.meta.url));
@@ -41,45 +41,39 @@ export const startRacer = async (
 ): Promise<RacerProcess> => {
 	const job = JSON.stringify({ connection, store, ...options });
 	const child = fork(script, [job], { execArgv: ["--import", "tsx"] });
-	const won: string[] = [];
 	const pending = new Map<
 		number,
 		{ resolve: (value: unknown) => void; reject: (error: Error) => void }
 	>();
-	child.on("message", ({ id = 0, value, error, won: token }: Message) => {
-		if (token !== undefined) won.push(token);
+	child.on("message", ({ id, value, error }: Message) => {
 		const call = pending.get(id);
 		pending.delete(id);
 		if (error === undefined) call?.resolve(value);
 		else call?.reject(new Error(error));
 	});
-	const exit = once(child, "exit").then(() => {
+	const respond = (id: number) =>
+		new Promise((resolve, reject) => pending.set(id, { resolve, reject }));
+	// The last responses arrive after the process exits, so this waits for both.
+	const over = Promise.all([once(child, "exit"), once(child, "disconnect")]).then(() => {
 		for (const { reject } of pending.values()) reject(new Error("the process has ended"));
 	});
-	// The last reports arrive after the process exits, so this waits for both.
-	const over = Promise.all([exit, once(child, "disconnect")]);
 	const kill = async (): Promise<void> => {
 		child.kill("SIGKILL");
 		await over;
 	};
 	onTestFinished(kill);
-	const failure = exit.then(() =>
-		Promise.reject(new Error("the process ended before it was ready")),
-	);
-	const [{ methods }] = (await Promise.race([once(child, "message"), failure])) as [
-		{ readonly methods: readonly string[] },
-	];
+	const methods = (await respond(0)) as readonly string[];
 
 	let calls = 0;
 	const callOf =
 		(method: string) =>
-		(...args: readonly unknown[]) =>
-			new Promise((resolve, reject) => {
-				pending.set(++calls, { resolve, reject });
-				child.send({ id: calls, method, args });
-			});
+		(...args: readonly unknown[]) => {
+			const id = ++calls;
+			child.send({ id, method, args }, (error) => error && pending.get(id)?.reject(error));
+			return respond(id);
+		};
 	const all = Object.fromEntries(methods.map((method) => [method, callOf(method)]));
-	return { ...all, won, kill } as unknown as RacerProcess;
+	return { ...all, kill } as unknown as RacerProcess;
 };
 
 /** Starts processes, each with its own options. By default, four. */

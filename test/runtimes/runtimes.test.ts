@@ -1,8 +1,9 @@
-import { cp, readFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pack, root } from "../support/packed.js";
+import { schema, SQLITE } from "../support/schema.js";
 import { runNode, runtimes } from "./runtimes.js";
 
 // The packed package, installed, on every runtime: each runs all cases in a process of its own, and
@@ -27,6 +28,7 @@ const cwd = await packed.install("runtimes", [
 	"libsql",
 ]);
 await cp(fileURLToPath(new URL("child", import.meta.url)), cwd, { recursive: true });
+await writeFile(join(cwd, "schema.js"), `export const SCHEMA = ${JSON.stringify(schema(SQLITE))};`);
 const { casesOf } = (await import(pathToFileURL(join(cwd, "run.js")).href)) as Cases;
 
 describe.each(runtimes)("$name", ({ version, databases, ...runtime }) => {

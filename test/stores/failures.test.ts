@@ -113,6 +113,16 @@ test.each<
 	["begin another interval", 0, "the list", NOTHING, NOTHING],
 	["begin another interval", 1, "its row", NOTHING, HELD],
 	["begin another interval", 2, "the token", UNUSED, STORED, HELD],
+	["issue a link", 0, "the user", GOOD, GOOD],
+	["issue a link", 1, "the token", GOOD, GOOD],
+	["get a link", 0, "the read", GOOD, GOOD],
+	["invalidate a link", 0, "the read", GOOD, GOOD],
+	["invalidate a link", 1, "the delete", GOOD, NOTHING],
+	["list links", 0, "the list", GOOD, GOOD],
+	["revoke all links", 0, "the list", GOOD, GOOD],
+	["revoke all links", 1, "the delete", GOOD, NOTHING],
+	["delete expired links", 0, "the list", GOOD, GOOD],
+	["delete expired links", 1, "the delete", GOOD, NOTHING],
 ])("a failure to %s, at call %i, %s", async (what, at, _, before, after, lasting = before) => {
 	for (const [when, lasts, expected] of [
 		["before", 1, before],
@@ -128,25 +138,6 @@ test.each<
 		await world.again.issue("user");
 	}
 });
-
-test.each([
-	["issue a link", 2],
-	["get a link", 1],
-	["invalidate a link", 2],
-	["list links", 1],
-	["revoke all links", 2],
-	["delete expired links", 2],
-] as const)(
-	"a failure to %s, at each of %i calls, reaches the caller, and a retry succeeds",
-	async (what, calls) => {
-		for (let at = 0; at < calls; at++) {
-			for (const when of ["before", "after"] as const) {
-				const [outcome, , next] = await run(what, { at, when, lasts: Infinity });
-				expect([at, when, outcome, next]).toEqual([at, when, LOST, "ok"]);
-			}
-		}
-	},
-);
 
 test("a used token whose delete failed is not listed, and the next revocation deletes it", async () => {
 	const { fault, sqlite, plain } = await open();

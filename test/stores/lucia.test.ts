@@ -1,11 +1,11 @@
-import type { Adapter } from "lucia-auth";
-import { describe, expect, test } from "vitest";
-import { idToken, type KeyStore, type LuciaAuth, passwordToken } from "../../src/index.js";
+import type { Adapter, KeySchema } from "lucia-auth";
+import { describe, expect, test, vi } from "vitest";
+import { idToken, type LuciaAuth, passwordToken } from "../../src/index.js";
 import { toKeyStore } from "../../src/stores/lucia.js";
 import { memory } from "../../src/stores/memory.js";
 import { openLibsql } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
-import { DatabaseError, intercept } from "../support/faults.js";
+import { DatabaseError, failing, intercept } from "../support/faults.js";
 import { casesOf, toHarness } from "../support/harness.js";
 import { NOW, openSqlite, openStopped, outcomeOf } from "../support/sqlite.js";
 import { NOT_STRINGS } from "../support/values.js";
@@ -25,13 +25,7 @@ const open = async (wrap?: (adapter: Adapter) => Adapter) => {
 	return { sqlite, links, codes, limited };
 };
 
-const failing =
-	(error: unknown, ...names: string[]) =>
-	(adapter: Adapter): Adapter =>
-		intercept(adapter, async (name, run) => {
-			if (names.includes(name)) throw error;
-			return run();
-		});
+const errorOf = (call: Promise<unknown>) => call.catch((error: unknown) => error);
 
 test("a token is used by its spent row, stored after the read and before the delete", async () => {
 	const { sqlite, links } = await open();
@@ -67,7 +61,7 @@ describe("a user who is deleted meanwhile", () => {
 			...adapter,
 			setKey: async (key) => deleteUser(adapter).then(() => adapter.setKey(key)),
 		}));
-		const error: unknown = await links.issue("user").catch((error: unknown) => error);
+		const error = await errorOf(links.issue("user"));
 		expect(error).toEqual(UNKNOWN_USER);
 		expect(error).toHaveProperty("cause.message", "AUTH_INVALID_USER_ID");
 	});
@@ -80,7 +74,7 @@ describe("an error that an adapter does not translate", () => {
 		"is a duplicate with the code %s, and no cause",
 		async (code) => {
 			const { links } = await open(failing(raw(code), "setKey"));
-			const error: unknown = await links.issue("user").catch((error: unknown) => error);
+			const error = await errorOf(links.issue("user"));
 			expect(error).toEqual(tokenError("DUPLICATE_TOKEN"));
 			expect(error).not.toHaveProperty("cause");
 		},
@@ -115,23 +109,17 @@ describe("an error that an adapter does not translate", () => {
 		const { sqlite } = await open();
 		const links = idToken(sqlite.auth, "name", { expiresIn: 60, generate: () => "same" });
 		await links.issue("user");
-		const error: unknown = await links.issue("user").catch((error: unknown) => error);
+		const error = await errorOf(links.issue("user"));
 		expect(error).toHaveProperty("cause.message", "AUTH_DUPLICATE_KEY_ID");
 	});
 });
 
 test("the store tells the adapter to keep the key it reads", async () => {
-	const asked: boolean[] = [];
-	const { links } = await open((adapter) => ({
-		...adapter,
-		getKey: async (id, shouldDataBeDeleted) => {
-			const key = await adapter.getKey(id, shouldDataBeDeleted);
-			if (key) asked.push(await shouldDataBeDeleted(key));
-			return key;
-		},
-	}));
-	await links.getToken(await links.issue("user"));
-	expect(asked).toEqual([false]);
+	const getKey = vi.fn<Adapter["getKey"]>(async () => null);
+	const { links } = await open((adapter) => ({ ...adapter, getKey }));
+	await expect(links.getToken("token")).rejects.toEqual(INVALID);
+	const [, shouldDataBeDeleted] = getKey.mock.lastCall ?? [];
+	expect(await shouldDataBeDeleted?.({} as KeySchema)).toBe(false);
 });
 
 test("deleteExpiredUserTokens deletes internal rows of any name an hour after they expire", async () => {
@@ -268,10 +256,7 @@ test.each(["jürgen", "😀"])(
 
 describe("the first argument of a handler", () => {
 	const make = (source: unknown) => () => idToken(source as LuciaAuth, "name", { expiresIn: 60 });
-	const refuse = async (): Promise<never> => {
-		throw new Error("not asked");
-	};
-	const methods = (...names: string[]) => Object.fromEntries(names.map((name) => [name, refuse]));
+	const methods = (...names: string[]) => Object.fromEntries(names.map((name) => [name, vi.fn()]));
 	const CORE = ["getUser", "setUser", "getKey", "getKeysByUserId", "setKey"];
 	const adapter = methods(...CORE, "deleteNonPrimaryKey");
 
@@ -307,20 +292,12 @@ describe("the first argument of a handler", () => {
 	});
 
 	test("may be any KeyStore, whose methods keep their `this`", async () => {
-		const asked: string[] = [];
-		const methods = Object.entries(memory()).map(
-			([name, run]: [string, (...args: never[]) => unknown]) => {
-				const method = function (this: unknown, ...args: never[]) {
-					if (this === store) asked.push(name);
-					return run(...args);
-				};
-				return [name, method];
-			},
-		);
-		const store = Object.fromEntries(methods) as KeyStore;
+		const store = memory();
+		const used = ["insert", "consume", "consumeAndRevoke"] as const;
+		const spies = used.map((name) => vi.spyOn(store, name));
 		const links = idToken(store, "name", { expiresIn: 60 });
 		await links.validate(await links.issue("user"), { revoke: ["name"] });
 		await links.validate(await links.issue("user"));
-		expect(asked).toEqual(["insert", "consumeAndRevoke", "insert", "consume"]);
+		expect(spies.map(({ mock }) => mock.contexts)).toEqual([[store, store], [store], [store]]);
 	});
 });

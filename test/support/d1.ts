@@ -4,12 +4,8 @@ import { text } from "node:stream/consumers";
 import { d1 as adapter } from "@lucia-auth/adapter-sqlite";
 import { d1 } from "../../src/stores/d1.js";
 import { importHeavy } from "../matrix/heavy.js";
-import { createAuth, type Database, type OpenOptions, readKeys } from "./database.js";
-import { quoteOwnTables, schema, SQLITE } from "./schema.js";
-
-interface MiniflareModule {
-	readonly Miniflare: new (options: object) => { readonly ready: Promise<URL> };
-}
+import { createAuth, nativeOn, type OpenOptions } from "./database.js";
+import { schema, SQLITE } from "./schema.js";
 
 interface Statement {
 	readonly sql: string;
@@ -41,7 +37,9 @@ let opened = 0;
 
 // One Miniflare for all databases of a test file. It ends with the process.
 const startMiniflare = async (): Promise<URL> => {
-	const { Miniflare } = await importHeavy<MiniflareModule>("miniflare");
+	const { Miniflare } = await importHeavy<{
+		Miniflare: new (options: object) => { readonly ready: Promise<URL> };
+	}>("miniflare");
 	return new Miniflare({ modules: true, script: WORKER, d1Databases: NAMES }).ready;
 };
 
@@ -80,9 +78,7 @@ const toD1 = (name: string, statements: string[] = []) => {
 };
 
 /** A database of D1 on Miniflare. */
-export const openD1 = async (
-	options?: OpenOptions,
-): Promise<Database & { readonly raw: object }> => {
+export const openD1 = async (options?: OpenOptions) => {
 	const name = NAMES[opened++];
 	if (name === undefined) throw new Error("Miniflare has no more databases");
 	const raw = toD1(name);
@@ -92,15 +88,11 @@ export const openD1 = async (
 	const statements: string[] = [];
 	const counted = toD1(name, statements);
 	return {
+		...nativeOn(SQLITE, sql, (options) => d1(counted, options)),
 		raw,
 		defaultSource: createAuth(adapter(counted as never)),
-		nativeSource: d1(counted),
 		name: "main",
-		createStore: (tables) => d1(counted, { tables }),
-		ownTables: quoteOwnTables(SQLITE),
 		statements,
-		sql,
-		keys: readKeys(sql),
 		close: async () => {},
 	};
 };

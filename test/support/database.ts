@@ -16,7 +16,15 @@ import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 import type { Tables } from "../../src/stores/sql.js";
 import { importHeavy } from "../matrix/heavy.js";
-import { MYSQL, POSTGRES, quoteOwnTables, schema, type SchemaOptions, SQLITE } from "./schema.js";
+import {
+	type Dialect,
+	MYSQL,
+	POSTGRES,
+	quoteOwnTables,
+	schema,
+	type SchemaOptions,
+	SQLITE,
+} from "./schema.js";
 
 // For test/matrix, where another pg comes with Prisma.
 export { Libsql as libsql, postgres };
@@ -58,9 +66,38 @@ export const toKey = (row: KeySchema): KeySchema => ({
 	expires: row.expires === null ? null : Number(row.expires),
 });
 
-/** Reads `auth_key` with the driver's `sql`. */
-export const readKeys = (sql: Database["sql"]) => async (): Promise<KeySchema[]> =>
-	((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey);
+/** What a database has by its native store, and by a function that runs a statement. */
+export const nativeOn = (
+	dialect: Dialect,
+	sql: Database["sql"],
+	create: (options?: { tables: Tables }) => KeyStore,
+) => ({
+	sql,
+	nativeSource: create(),
+	createStore: (tables: Tables) => create({ tables }),
+	ownTables: quoteOwnTables(dialect),
+	keys: async () => ((await sql("SELECT * FROM auth_key")) as KeySchema[]).map(toKey),
+});
+
+/** Runs a transaction of the app's: `run` gets a store in it, and a function that runs a statement in it. */
+export type Transact = (
+	end: "COMMIT" | "ROLLBACK",
+	run: (store: KeyStore, sql: (text: string) => Promise<unknown>) => Promise<void>,
+) => Promise<void>;
+
+/** Transactions of an app that takes a connection and begins and ends them itself. */
+export const transactOn =
+	<Connection extends { query(text: string): Promise<unknown>; release?(): unknown }>(
+		connect: () => Promise<Connection>,
+		toStore: (connection: Connection) => KeyStore,
+	): Transact =>
+	async (end, run) => {
+		const connection = await connect();
+		const sql = (text: string) => connection.query(text);
+		await sql("BEGIN");
+		await run(toStore(connection), sql).finally(() => sql(end));
+		await connection.release?.();
+	};
 
 /** What a `Database` of better-sqlite3 and of libsql have in common. */
 export type SqliteDb = Libsql.Database;
@@ -73,7 +110,7 @@ export const openBetterSqlite3 = async (file: string): Promise<SqliteDb> => {
 	return new Sqlite(file);
 };
 
-export const openSqliteDb = async (db: SqliteDb, options: OpenOptions = {}): Promise<Database> => {
+export const openSqliteDb = async (db: SqliteDb, options: OpenOptions = {}) => {
 	db.pragma(`foreign_keys = ${options.foreignKeys === false ? "OFF" : "ON"}`);
 	db.exec(schema(SQLITE, options).join(";"));
 	const statements: string[] = [];
@@ -97,23 +134,21 @@ export const openSqliteDb = async (db: SqliteDb, options: OpenOptions = {}): Pro
 		return /^\s*(SELECT|EXPLAIN)/.test(text) ? statement.all(values) : [statement.run(values)];
 	};
 	return {
+		...nativeOn(SQLITE, sql, (options) => betterSqlite3(counted, options)),
 		defaultSource: createAuth(sqliteAdapter(counted as never)),
-		nativeSource: betterSqlite3(counted),
 		name: "main",
-		createStore: (tables) => betterSqlite3(counted, { tables }),
-		ownTables: quoteOwnTables(SQLITE),
 		statements,
-		sql,
-		keys: readKeys(sql),
+		transact: transactOn(
+			async () => ({ query: async (text) => db.exec(text) }),
+			() => betterSqlite3(db),
+		),
 		close: async () => {
 			db.close();
 		},
 	};
 };
 
-export const openLibsql = async (
-	options?: OpenOptions,
-): Promise<Database & { readonly raw: SqliteDb }> => {
+export const openLibsql = async (options?: OpenOptions) => {
 	const raw = new Libsql(":memory:");
 	return { raw, ...(await openSqliteDb(raw, options)) };
 };
@@ -128,7 +163,7 @@ export const openPostgres = async (
 	url: string,
 	options: OpenOptions = {},
 	config: postgres.PoolConfig = {},
-): Promise<Database & { readonly pool: postgres.Pool }> => {
+) => {
 	const name = unique();
 	const pool = new postgres.Pool({
 		connectionString: url,
@@ -150,15 +185,12 @@ export const openPostgres = async (
 	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
 		(await pool.query(withDollars(text), values)).rows as unknown[];
 	return {
+		...nativeOn(POSTGRES, sql, (options) => pg(counted, options)),
 		name,
 		pool,
 		defaultSource: createAuth(pgAdapter(counted as never)),
-		nativeSource: pg(counted),
-		createStore: (tables) => pg(counted, { tables }),
-		ownTables: quoteOwnTables(POSTGRES),
 		statements,
-		sql,
-		keys: readKeys(sql),
+		transact: transactOn(() => pool.connect(), pg),
 		close: async () => {
 			await pool.query(`DROP SCHEMA ${name} CASCADE`);
 			await pool.end();
@@ -182,7 +214,7 @@ export const openMysql = async (
 	url: string,
 	options: OpenOptions = {},
 	config: mysql.PoolOptions = {},
-): Promise<Database & { readonly pool: mysql.Pool }> => {
+) => {
 	const name = unique();
 	const server = await mysql.createConnection(url);
 	await server.query(
@@ -207,15 +239,12 @@ export const openMysql = async (
 		return rows as unknown[];
 	};
 	return {
+		...nativeOn(MYSQL, sql, (options) => mysql2(counted, options)),
 		name,
 		pool,
 		defaultSource: createAuth(mysqlAdapter(counted as never)),
-		nativeSource: mysql2(counted),
-		createStore: (tables) => mysql2(counted, { tables }),
-		ownTables: quoteOwnTables(MYSQL),
 		statements,
-		sql,
-		keys: readKeys(sql),
+		transact: transactOn(() => pool.getConnection(), mysql2),
 		close: async () => {
 			await pool.query(`DROP DATABASE ${name}`);
 			await pool.end();

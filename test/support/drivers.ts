@@ -1,54 +1,34 @@
-import type { KeyStore } from "../../src/index.js";
+import { inject } from "vitest";
 import { libsql, type LibsqlClient } from "../../src/stores/libsql.js";
 import { mysql2, type Mysql2Pool } from "../../src/stores/mysql2.js";
 import { pg, type Pglite, type PostgresSql } from "../../src/stores/pg.js";
-import type { Tables } from "../../src/stores/sql.js";
-import { importHeavy } from "../matrix/heavy.js";
+import { importHeavy, isInstalled } from "../matrix/heavy.js";
 import {
 	type Database,
+	nativeOn,
+	openBetterSqlite3,
+	openLibsql,
 	openMysql,
 	type OpenOptions,
 	openPostgres,
-	readKeys,
+	openSqliteDb,
 	toMysqlConfig,
+	type Transact,
+	transactOn,
 	withDollars,
 } from "./database.js";
-import { POSTGRES, quoteOwnTables, schema, SQLITE } from "./schema.js";
+import { MYSQL, POSTGRES, schema, SQLITE } from "./schema.js";
 import { temporaryFolder } from "./server.js";
 
-// Databases with a driver that Lucia 1 has no adapter for, or none of its own.
+const [postgres, mysql] = [inject("postgres"), inject("mysql")];
 
-/** Runs a transaction of the app's: `run` gets a store in it, and a function that runs a statement in it. */
-export type Transact = (
-	end: "COMMIT" | "ROLLBACK",
-	run: (store: KeyStore, sql: (text: string) => Promise<unknown>) => Promise<void>,
-) => Promise<void>;
-
-/** A database, and native stores on it with one of the drivers. */
-export interface DriverDb extends Omit<Database, "defaultSource" | "statements"> {
+/** A database, and native stores on it with one of the drivers. Lucia 1 has adapters for some of them. */
+export interface DriverDb
+	extends Omit<Database, "defaultSource" | "statements">, Partial<Pick<Database, "defaultSource">> {
 	readonly transact: Transact;
+	/** What the app has of the driver. */
+	readonly raw?: unknown;
 }
-
-/** Transactions of an app that takes a connection and begins and ends them itself. */
-export const transactOn =
-	<Connection extends { query(text: string): Promise<unknown>; release?(): unknown }>(
-		connect: () => Promise<Connection>,
-		toStore: (connection: Connection) => KeyStore,
-	): Transact =>
-	async (end, run) => {
-		const connection = await connect();
-		const sql = (text: string) => connection.query(text);
-		await sql("BEGIN");
-		await run(toStore(connection), sql).finally(() => sql(end));
-		await connection.release?.();
-	};
-
-type Native = Pick<DriverDb, "nativeSource" | "createStore">;
-
-const native = (create: (options?: { tables: Tables }) => KeyStore): Native => ({
-	nativeSource: create(),
-	createStore: (tables) => create({ tables }),
-});
 
 // Rolls a transaction back whose function throws it.
 const ROLLBACK = new Error("rollback");
@@ -71,19 +51,15 @@ interface PostgresJs extends PostgresSql {
 	end(): Promise<void>;
 }
 
-export const openPostgresJs = async (
-	url: string,
-	options?: OpenOptions,
-	config: object = {},
-): Promise<DriverDb & { readonly raw: PostgresJs }> => {
-	const { default: postgres } = await importHeavy<{
+export const openPostgresJs = async (options?: OpenOptions, config: object = {}) => {
+	const { default: connect } = await importHeavy<{
 		default: (url: string, config: object) => PostgresJs;
 	}>("postgres");
-	const db = await openPostgres(url, options);
-	const raw = postgres(url, { connection: { search_path: db.name }, onnotice() {}, ...config });
+	const db = await openPostgres(postgres, options);
+	const raw = connect(postgres, { connection: { search_path: db.name }, onnotice() {}, ...config });
 	return {
 		...db,
-		...native((options) => pg(raw, options)),
+		...nativeOn(POSTGRES, db.sql, (options) => pg(raw, options)),
 		raw,
 		transact: transactIn((run) =>
 			raw.begin((sql) => run(pg(sql), async (text) => sql.unsafe(text, [], { prepare: false }))),
@@ -103,9 +79,7 @@ interface PgliteDb extends Pglite {
 let pglite: Promise<PgliteDb> | undefined;
 
 /** A schema in one PGlite, which has one connection. Only one schema can be open at a time. */
-export const openPglite = async (
-	options?: OpenOptions,
-): Promise<DriverDb & { readonly raw: PgliteDb }> => {
+export const openPglite = async (options?: OpenOptions) => {
 	pglite ??= importHeavy<{ PGlite: { create(): Promise<PgliteDb> } }>("@electric-sql/pglite").then(
 		({ PGlite }) => PGlite.create(),
 	);
@@ -116,12 +90,8 @@ export const openPglite = async (
 	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> =>
 		(await raw.query(withDollars(text), values)).rows;
 	return {
-		...native((options) => pg(raw, options)),
-		raw,
+		...nativeOn(POSTGRES, sql, (options) => pg(raw, options)),
 		name,
-		ownTables: quoteOwnTables(POSTGRES),
-		sql,
-		keys: readKeys(sql),
 		transact: transactIn((run) =>
 			raw.transaction((transaction) => run(pg(transaction), (text) => transaction.exec(text))),
 		),
@@ -139,19 +109,15 @@ interface MariadbPool extends Mysql2Pool {
 	end(): Promise<void>;
 }
 
-export const openMariadb = async (
-	url: string,
-	options?: OpenOptions,
-	config: object = {},
-): Promise<DriverDb & { readonly raw: MariadbPool }> => {
+export const openMariadb = async (options?: OpenOptions, config: object = {}) => {
 	const { createPool } = await importHeavy<{ createPool: (config: object) => MariadbPool }>(
 		"mariadb",
 	);
-	const db = await openMysql(url, options);
-	const raw = createPool({ ...toMysqlConfig(url, db.name), ...config });
+	const db = await openMysql(mysql, options);
+	const raw = createPool({ ...toMysqlConfig(mysql, db.name), ...config });
 	return {
 		...db,
-		...native((options) => mysql2(raw, options)),
+		...nativeOn(MYSQL, db.sql, (options) => mysql2(raw, options)),
 		raw,
 		transact: transactOn(() => raw.getConnection(), mysql2),
 		close: async () => {
@@ -162,49 +128,97 @@ export const openMariadb = async (
 };
 
 /** What the tests use of @libsql/client. */
-export interface Libsql extends LibsqlClient {
+interface Libsql extends LibsqlClient {
 	transaction(
 		mode: "write",
 	): Promise<LibsqlClient & { commit(): Promise<void>; rollback(): Promise<void> }>;
+	executeMultiple(script: string): Promise<void>;
 	close(): void;
 }
 
-/** Opens a database with @libsql/client. */
-export const openClient = async (config: object): Promise<Libsql> => {
+/** A file, because a client has only one connection to a database in memory. */
+export const openLibsqlClient = async (options?: OpenOptions, config: object = {}) => {
 	const { createClient } = await importHeavy<{ createClient: (config: object) => Libsql }>(
 		"@libsql/client",
 	);
-	return createClient(config);
-};
-
-/** A file, because a client has only one connection to a database in memory. */
-export const openLibsqlClient = async (
-	options?: OpenOptions,
-	config: object = {},
-): Promise<DriverDb & { readonly raw: Libsql }> => {
 	const { path, remove } = temporaryFolder("libsql-client");
-	const raw = await openClient({ url: `file:${path}/db`, ...config });
+	const raw = createClient({ url: `file:${path}/db`, ...config });
 	const sql = async (text: string, values: unknown[] = []): Promise<unknown[]> => [
 		...(await raw.execute({ sql: text, args: values as string[] })).rows,
 	];
 	for (const text of schema(SQLITE, options)) await sql(text);
+	const transact: Transact = async (end, run) => {
+		const transaction = await raw.transaction("write");
+		const sql = (text: string) => transaction.execute({ sql: text, args: [] });
+		await run(libsql(transaction), sql).finally(() =>
+			end === "COMMIT" ? transaction.commit() : transaction.rollback(),
+		);
+	};
 	return {
-		...native((options) => libsql(raw, options)),
+		...nativeOn(SQLITE, sql, (options) => libsql(raw, options)),
 		raw,
 		name: "main",
-		ownTables: quoteOwnTables(SQLITE),
-		sql,
-		keys: readKeys(sql),
-		transact: async (end, run) => {
-			const transaction = await raw.transaction("write");
-			const sql = (text: string) => transaction.execute({ sql: text, args: [] });
-			await run(libsql(transaction), sql).finally(() =>
-				end === "COMMIT" ? transaction.commit() : transaction.rollback(),
-			);
-		},
+		transact,
 		close: async () => {
 			raw.close();
 			remove();
 		},
 	};
+};
+
+interface Driver {
+	readonly database: "PostgreSQL" | "MySQL or MariaDB" | "SQLite";
+	readonly isThere: boolean;
+	readonly open: (options?: OpenOptions, config?: object) => Promise<DriverDb>;
+}
+
+type DriverName =
+	| "pg"
+	| "postgres.js"
+	| "PGlite"
+	| "mysql2"
+	| "mariadb"
+	| "libsql"
+	| "better-sqlite3"
+	| "@libsql/client";
+
+/** The drivers: of each database, first the one that Lucia 1 has an adapter for. */
+export const DRIVERS: Readonly<Record<DriverName, Driver>> = {
+	pg: {
+		database: "PostgreSQL",
+		isThere: postgres !== "",
+		open: (options) => openPostgres(postgres, options),
+	},
+	"postgres.js": {
+		database: "PostgreSQL",
+		isThere: postgres !== "" && isInstalled("postgres"),
+		open: openPostgresJs,
+	},
+	PGlite: {
+		database: "PostgreSQL",
+		isThere: isInstalled("@electric-sql/pglite"),
+		open: openPglite,
+	},
+	mysql2: {
+		database: "MySQL or MariaDB",
+		isThere: mysql !== "",
+		open: (options) => openMysql(mysql, options),
+	},
+	mariadb: {
+		database: "MySQL or MariaDB",
+		isThere: mysql !== "" && isInstalled("mariadb"),
+		open: openMariadb,
+	},
+	libsql: { database: "SQLite", isThere: true, open: openLibsql },
+	"better-sqlite3": {
+		database: "SQLite",
+		isThere: isInstalled("better-sqlite3"),
+		open: async (options) => openSqliteDb(await openBetterSqlite3(":memory:"), options),
+	},
+	"@libsql/client": {
+		database: "SQLite",
+		isThere: isInstalled("@libsql/client"),
+		// User ids can be larger than a number.
+		open: (options, config = { intMode: "bigint" }) => openLibsqlClient(options, config),
+	},
 };

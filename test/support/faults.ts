@@ -11,41 +11,35 @@ export const intercept = (adapter: Adapter, call: Call): Adapter =>
 		},
 	});
 
+/** Lets these calls of an adapter fail. */
+export const failing =
+	(error: unknown, ...names: string[]) =>
+	(adapter: Adapter): Adapter =>
+		intercept(adapter, async (name, run) => {
+			if (names.includes(name)) throw error;
+			return run();
+		});
+
 export class DatabaseError extends Error {
 	override name = "DatabaseError";
 }
 
 /** Lets calls of an adapter or a driver fail, before or after they have taken effect. */
-export interface Fault {
-	/** The index of the first call that fails. With -1, no call fails. */
-	at: number;
-	/** How many calls fail: one, unless the outage lasts longer. */
-	lasts: number;
-	when: "before" | "after";
-	/** The names of all calls so far. */
-	readonly calls: string[];
-	/** What a call fails with. */
-	readonly error: DatabaseError;
-	readonly wrap: (adapter: Adapter) => Adapter;
-	readonly call: <Result>(name: string, run: () => Promise<Result>) => Promise<Result>;
-}
-
-export const createFault = (): Fault => {
-	const begin = (name: string): boolean => {
-		const index = fault.calls.push(name) - 1;
-		const fails = fault.at >= 0 && index >= fault.at && index < fault.at + fault.lasts;
-		if (fails && fault.when === "before") throw fault.error;
-		return fails;
-	};
-	const fault: Fault = {
+export const createFault = () => {
+	const fault = {
+		/** The index of the first call that fails. With -1, no call fails. */
 		at: -1,
+		/** How many calls fail: one, unless the outage lasts longer. */
 		lasts: 1,
-		when: "before",
-		calls: [],
+		when: "before" as "before" | "after",
+		/** The names of all calls so far. */
+		calls: [] as string[],
 		error: new DatabaseError("connection lost"),
-		wrap: (adapter) => intercept(adapter, fault.call),
-		call: async (name, run) => {
-			const fails = begin(name);
+		wrap: (adapter: Adapter): Adapter => intercept(adapter, fault.call),
+		call: async <Result>(name: string, run: () => Promise<Result>): Promise<Result> => {
+			const index = fault.calls.push(name) - 1;
+			const fails = fault.at >= 0 && index >= fault.at && index < fault.at + fault.lasts;
+			if (fails && fault.when === "before") throw fault.error;
 			const result = await run();
 			if (fails) throw fault.error;
 			return result;
@@ -53,3 +47,4 @@ export const createFault = (): Fault => {
 	};
 	return fault;
 };
+export type Fault = ReturnType<typeof createFault>;

@@ -33,7 +33,6 @@ const hostile = fc.oneof(
 	}),
 	fc.string({ unit: "binary", maxLength: 300 }),
 	fc.string({ unit: "grapheme", maxLength: 300 }),
-	fc.double(),
 	fc.constantFrom<unknown>(
 		...[...NOT_STRINGS, ...UNSTORABLE_STRINGS].map(([, value]) => value),
 		...["__proto__", "constructor", "a".repeat(255)],
@@ -76,12 +75,11 @@ const call = fc.record({
 	first: argument,
 	second: argument,
 	options: fc.oneof(
-		{ weight: 1, arbitrary: hostile },
-		{ weight: 3, arbitrary: fc.constantFrom(undefined, {}) },
-		{
-			weight: 2,
-			arbitrary: fc.record({ boundTo: fc.oneof(hostile, fc.constant("a@example.com")) }),
-		},
+		hostile,
+		fc.constant(undefined),
+		fc.constant({}),
+		fc.record({ boundTo: hostile }),
+		fc.record({ boundTo: fc.constant("a@example.com") }),
 	),
 });
 
@@ -91,12 +89,7 @@ const optional = (arbitrary: fc.Arbitrary<unknown> = hostile) =>
 const OF_ALL = {
 	expiresIn: fc.oneof(hostile, fc.constant(60)),
 	length: optional(),
-	generate: optional(
-		fc.oneof(
-			hostile,
-			hostile.map((value) => () => value),
-		),
-	),
+	generate: optional(fc.oneof(hostile, fc.func(hostile))),
 	maxTokensPerUser: optional(),
 	minInterval: optional(),
 	storeToken: optional(fc.oneof(hostile, fc.constantFrom("plain", "hashed"))),
@@ -143,16 +136,16 @@ const insertBystanders = async (db: Database): Promise<void> => {
 	}
 };
 
-const isBystander = ({ id }: { id: string }) => id.includes(".bystander-");
-
-const sortById = <Row extends { id: string }>(rows: Row[]): Row[] =>
-	[...rows].sort((a, b) => (a.id < b.id ? -1 : 1));
+const bystandersIn = async (db: Database) => {
+	const rows = (await db.keys()).filter(({ id }) => id.includes(".bystander-"));
+	return new Map(rows.map((row) => [row.id, row]));
+};
 
 /** @returns how many calls succeeded: a fuzz without successes tests nothing */
 export const fuzz = async (db: Database, numRuns: number): Promise<number> => {
 	for (const user of USERS) await db.sql("INSERT INTO auth_user (id) VALUES (?)", [user]);
 	await insertBystanders(db);
-	const before = sortById((await db.keys()).filter(isBystander));
+	const bystanders = await bystandersIn(db);
 	const handlers = [...handlersOn(db.defaultSource), ...handlersOn(db.nativeSource)];
 	const issued: Token[] = [];
 	let succeeded = 0;
@@ -164,40 +157,40 @@ export const fuzz = async (db: Database, numRuns: number): Promise<number> => {
 		return value.asToken ? token : token?.toString();
 	};
 
-	const expectNoSecret = (error: unknown): void => {
-		const text = inspect(error, { depth: null, showHidden: true });
-		for (const token of issued) expect(text.includes(token.toString())).toBe(false);
-		expect(text.includes(SECRET)).toBe(false);
+	/** Makes a call, and checks its error, and the rows that it may not touch. */
+	const attempt = async (call: () => Promise<unknown>, isKnown: (error: Error) => boolean) => {
+		try {
+			const result = await call();
+			succeeded++;
+			if (result instanceof Token) issued.push(result);
+			if (issued.length > 50) issued.shift();
+		} catch (error) {
+			const text = inspect(error, { depth: null, showHidden: true });
+			for (const secret of [SECRET, ...issued]) expect(text.includes(`${secret}`)).toBe(false);
+			// "got" is what a getter of the caller's own throws.
+			if ((error as Error).message !== "got" && !isKnown(error as Error)) throw error;
+		}
+		expect(await bystandersIn(db)).toEqual(bystanders);
 	};
 
 	await fc.assert(
 		fc.asyncProperty(call, async ({ handler, method, first, second, options }) => {
-			try {
-				const target = handlers[handler % handlers.length] as Handler;
-				const ofLink = handler % 4 < 2 && method !== "issue";
-				const rest = method === "issue" || ofLink ? [options] : [toArgument(second), options];
-				const result = await target[method](toArgument(first), ...rest);
-				succeeded++;
-				if (result instanceof Token) {
-					issued.push(result);
-					if (issued.length > 50) issued.shift();
-				}
-			} catch (error) {
-				expectNoSecret(error);
-				const { message, constructor } = error as Error;
-				// The error of the caller's own getter, or of an invalid `boundTo`.
-				if (message === "got" || (method === "issue" && message.startsWith("boundTo "))) {
-					expect([Error, TypeError, RangeError]).toContain(constructor);
-					return;
-				}
-				if (constructor === TypeError) {
-					expect(message).toMatch(REFUSED);
-					return;
-				}
-				expect(error).toBeInstanceOf(LuciaTokenError);
-				expect(DOCUMENTED[method]).toContain(message);
-			}
-			expect(sortById((await db.keys()).filter(isBystander))).toEqual(before);
+			const target = handlers[handler % handlers.length] as Handler;
+			const ofLink = handler % 4 < 2 && method !== "issue";
+			await attempt(
+				async () => {
+					const rest = method === "issue" || ofLink ? [options] : [toArgument(second), options];
+					return target[method](toArgument(first), ...rest);
+				},
+				({ message, constructor }) => {
+					if (constructor === LuciaTokenError) {
+						return (DOCUMENTED[method] as readonly string[]).includes(message);
+					}
+					const isOfBinding = method === "issue" && message.startsWith("boundTo ");
+					if (constructor === RangeError) return isOfBinding;
+					return constructor === TypeError && (isOfBinding || REFUSED.test(message));
+				},
+			);
 		}),
 		{ numRuns: Math.ceil(numRuns * 0.8) },
 	);
@@ -210,23 +203,18 @@ export const fuzz = async (db: Database, numRuns: number): Promise<number> => {
 			fc.oneof({ weight: 1, arbitrary: hostile }, { weight: 3, arbitrary: codeOptions }),
 			async (guessable, name, forLinks, forCodes) => {
 				const make = (guessable ? passwordToken : idToken) as (...args: unknown[]) => Handler;
-				const options = guessable ? forCodes : forLinks;
-				try {
-					const handler = make(db.nativeSource, name, options);
-					const token = (await handler.issue("alice")) as Token;
-					await handler.validate(token, ...(guessable ? ["alice"] : []));
-					succeeded++;
-				} catch (error) {
-					// "got" is what a getter of the caller's own throws.
-					const known = [TypeError, RangeError, LuciaTokenError] as unknown[];
-					if ((error as Error).message !== "got")
-						expect(known).toContain((error as Error).constructor);
-					expectNoSecret(error);
-				}
+				const known: unknown[] = [TypeError, RangeError, LuciaTokenError];
+				await attempt(
+					async () => {
+						const handler = make(db.nativeSource, name, guessable ? forCodes : forLinks);
+						const token = await handler.issue("alice");
+						await handler.validate(token, ...(guessable ? ["alice"] : []));
+					},
+					({ constructor }) => known.includes(constructor),
+				);
 			},
 		),
 		{ numRuns: Math.floor(numRuns * 0.2) },
 	);
-	expect(sortById((await db.keys()).filter(isBystander))).toEqual(before);
 	return succeeded;
 };

@@ -14,11 +14,15 @@ const NOT_BY_DEFAULT = /^consumeAndDelete (keeps|deletes no other)/;
 export const casesOf = (kind: "default" | "native"): readonly KeyStoreCase[] =>
 	keyStoreCases.filter(({ name }) => kind !== "default" || !NOT_BY_DEFAULT.test(name));
 
+/** A store on a database of its own. */
+export type OpenHarness = KeyStoreHarness & Pick<Database, "close">;
+
 /** The harness that the exported cases need. */
 export const toHarness = (
-	{ sql, keys }: Pick<Database, "sql" | "keys">,
+	{ sql, keys, close }: Pick<Database, "sql" | "keys" | "close">,
 	source: Auth | KeyStore,
-): KeyStoreHarness => ({
+): OpenHarness => ({
+	close,
 	store: toStore(source),
 	createUser: async (id) => {
 		await sql("INSERT INTO auth_user (id) VALUES (?)", [id]);

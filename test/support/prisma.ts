@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Adapter, LuciaErrorConstructor } from "lucia-auth";
 import { importHeavy } from "../matrix/heavy.js";
 import {
 	createAuth,
@@ -12,14 +11,6 @@ import {
 	openSqliteDb,
 } from "./database.js";
 import { temporaryFolder } from "./server.js";
-
-interface ClientModule {
-	readonly PrismaClient: new (options: { adapter: object }) => { $disconnect(): Promise<void> };
-}
-
-interface AdapterModule {
-	readonly default: (client: object) => (error: LuciaErrorConstructor) => Adapter;
-}
 
 type Provider = "sqlite" | "postgresql";
 
@@ -40,18 +31,13 @@ const generate = (provider: Provider): string => {
 };
 
 /** Lucia on Prisma, in place of the adapter that the database was opened with. */
-export type PrismaDatabase = Pick<Database, "defaultSource" | "sql" | "keys" | "close"> & {
-	readonly client: object;
-};
-
-const open = async (
-	provider: Provider,
-	database: Database,
-	driver: object,
-	remove = () => {},
-): Promise<PrismaDatabase> => {
-	const { PrismaClient } = await importHeavy<ClientModule>(generate(provider));
-	const prisma = await importHeavy<AdapterModule>("@lucia-auth/adapter-prisma");
+const open = async (provider: Provider, database: Database, driver: object, remove = () => {}) => {
+	const { PrismaClient } = await importHeavy<{
+		PrismaClient: new (options: object) => { $disconnect(): Promise<void> };
+	}>(generate(provider));
+	const prisma = await importHeavy<{
+		default: (client: object) => Parameters<typeof createAuth>[0];
+	}>("@lucia-auth/adapter-prisma");
 	const client = new PrismaClient({ adapter: driver });
 	return {
 		...database,
@@ -65,7 +51,7 @@ const open = async (
 	};
 };
 
-export const openPrismaOnPostgres = async (url: string): Promise<PrismaDatabase> => {
+export const openPrismaOnPostgres = async (url: string) => {
 	const { PrismaPg } = await importHeavy<{
 		readonly PrismaPg: new (config: object, options: { schema: string }) => object;
 	}>("@prisma/adapter-pg");
@@ -74,7 +60,7 @@ export const openPrismaOnPostgres = async (url: string): Promise<PrismaDatabase>
 	return open("postgresql", database, driver);
 };
 
-export const openPrismaOnSqlite = async (): Promise<PrismaDatabase> => {
+export const openPrismaOnSqlite = async () => {
 	const { PrismaBetterSqlite3 } = await importHeavy<{
 		readonly PrismaBetterSqlite3: new (config: { url: string }) => object;
 	}>("@prisma/adapter-better-sqlite3");

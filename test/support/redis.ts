@@ -19,9 +19,6 @@ const connect = async (url: string) => {
 	return client;
 };
 
-/** A client of the package `redis`. */
-export type RedisConnection = Awaited<ReturnType<typeof connect>>;
-
 const answers = async (url: string): Promise<void> => {
 	const client = await connect(url);
 	try {
@@ -32,7 +29,7 @@ const answers = async (url: string): Promise<void> => {
 };
 
 /** Starts a Redis from this machine's program, as docs/production.md wants it. */
-const startRedis = async (): Promise<Server> => {
+export const startRedis = async (): Promise<Server> => {
 	const folder = temporaryFolder("redis");
 	const port = await freePort();
 	const url = `redis://127.0.0.1:${port}`;
@@ -55,11 +52,6 @@ export const findRedis = (): Promise<Server | undefined> => {
 	return findServer("REDIS_URL", local, answers, isInstalled ? startRedis : undefined);
 };
 
-/** The options of the worked store that the tests use. */
-export interface RedisOptions {
-	readonly isUser: (id: string) => boolean;
-}
-
 /**
  * The worked store on a Redis, with the users and the rows of a test.
  *
@@ -67,16 +59,14 @@ export interface RedisOptions {
  */
 export const openRedis = async (
 	url: string,
-	toStore: (client: RedisConnection, options: RedisOptions) => KeyStore,
+	toStore: (client: object, options: object) => KeyStore,
 ) => {
-	const clients = [await connect(url)];
-	const [client] = clients as [RedisConnection];
+	const client = await connect(url);
 	const users = new Set<string>();
-	const options: RedisOptions = { isUser: (id) => users.has(id) };
 	const keyName = (id: string) => `{lucia_tokens}:key:${id}`;
 	const userName = (id: string) => `{lucia_tokens}:user:${id}`;
 	const harness: KeyStoreHarness = {
-		store: toStore(client, options),
+		store: toStore(client, { isUser: (id: string) => users.has(id) }),
 		hasLoginKeys: false,
 		createUser: async (id) => {
 			users.add(id);
@@ -105,19 +95,13 @@ export const openRedis = async (
 		client,
 		keyName,
 		userName,
-		/** The store on a connection of its own, as another process has it. */
-		connect: async (): Promise<KeyStore> => {
-			const other = await connect(url);
-			clients.push(other);
-			return toStore(other, options);
-		},
 		/** Deletes the rows of the test's users. */
 		close: async (): Promise<void> => {
 			for (const user of users) {
 				const ids = await client.zRange(userName(user), 0, -1);
 				await client.del([userName(user), ...ids.map(keyName)]);
 			}
-			for (const one of clients) one.destroy();
+			client.destroy();
 		},
 	};
 };

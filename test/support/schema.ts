@@ -1,7 +1,7 @@
 import type { Tables } from "../../src/stores/sql.js";
 
 /** How a database writes types and names. */
-interface Dialect {
+export interface Dialect {
 	readonly text: string;
 	readonly boolean: string;
 	readonly quote: string;

@@ -1,10 +1,10 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A database server for the matrix. */
 export interface Server {
@@ -13,26 +13,12 @@ export interface Server {
 	readonly stop: () => Promise<void>;
 }
 
-/** A user of this machine to run a server as. */
-interface Identity {
-	readonly uid?: number;
-	readonly gid?: number;
-}
-
 /** @returns the user with this name if this process is root, which servers refuse to run as; else `{}` */
-export const identity = (name: string): Identity => {
+export const identity = (name: string) => {
 	if (userInfo().uid !== 0) return {};
 	const id = (flag: string): number => Number(execFileSync("id", [flag, name]).toString());
 	return { uid: id("-u"), gid: id("-g") };
 };
-
-/** A server that the suite has started, in a temporary folder. */
-export interface OwnServer extends Server {
-	/** Kills it, as a crash does. */
-	readonly crash: () => Promise<void>;
-	/** Starts it again on what it has left. */
-	readonly restart: () => Promise<void>;
-}
 
 /** Finds a program in the path, or where Debian keeps servers. */
 export const findProgram = (name: string): string | undefined =>
@@ -59,68 +45,75 @@ export const freePort = async (): Promise<number> => {
 	}
 };
 
-/** The user and the environment that a program runs with. By default, those of this process. */
-type Surroundings = Identity & { readonly env?: NodeJS.ProcessEnv };
-
 /** Creates a temporary folder that a user owns. Returns its path and a function that removes it. */
-export const temporaryFolder = (name: string, { uid, gid }: Identity = {}) => {
+export const temporaryFolder = (name: string, { uid, gid }: SpawnOptions = {}) => {
 	const path = mkdtempSync(join(tmpdir(), `lucia-tokens-${name}-`));
 	if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
 	return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 };
 
-/** Runs a program and waits until it exits. @throws Error the program failed; contains its output */
-export const run = async (
-	command: string,
-	args: readonly string[],
-	surroundings: Surroundings,
-): Promise<void> => {
+/** Starts a program, and keeps what it prints. */
+export const startProgram = (command: string, args: readonly string[], options: SpawnOptions) => {
 	const child = spawn(command, args, {
-		...surroundings,
 		cwd: tmpdir(),
+		...options,
 		stdio: ["ignore", "pipe", "pipe"],
 	});
+	const closed = once(child, "close") as Promise<[code: number | null]>;
 	let output = "";
 	for (const stream of [child.stdout, child.stderr]) {
-		stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+		stream?.on("data", (chunk: Buffer) => (output += chunk.toString()));
 	}
-	const [code] = (await once(child, "close")) as [number];
-	if (code !== 0) throw new Error(`${command} failed: ${output}`);
+	return {
+		/** What it has printed. */
+		logged: () => output,
+		/** Waits until it ends by itself. */
+		ended: () => closed.then(([code]) => ({ code, output })),
+		/** Waits until a request succeeds. @throws Error the program ended, or a minute has passed */
+		serves: async (request: () => Promise<unknown>): Promise<void> => {
+			const isUp = () =>
+				request().then(
+					() => true,
+					() => false,
+				);
+			for (let tries = 0; !(await isUp()); tries++) {
+				if (tries === 600 || child.exitCode !== null) {
+					child.kill();
+					throw new Error(`${command} does not start: ${output}`);
+				}
+				await sleep(100);
+			}
+		},
+		/** Stops it and the processes that it started. */
+		stop: async (signal?: NodeJS.Signals): Promise<void> => {
+			child.kill(signal);
+			await closed;
+		},
+	};
 };
 
-type Stop = (signal?: NodeJS.Signals) => Promise<void>;
+/** Runs a program and waits until it exits. @throws Error the program failed; contains its output */
+export const run = async (...program: Parameters<typeof startProgram>): Promise<void> => {
+	const { code, output } = await startProgram(...program).ended();
+	if (code !== 0) throw new Error(`${program[0]} failed: ${output}`);
+};
 
 /**
- * Starts a server and waits until it answers.
+ * Starts a server and waits until a request to it succeeds.
  *
- * @param signal the signal that makes the server exit immediately and clean up
- * @param answers resolves when the server is ready
+ * @param signal makes the server exit immediately and clean up
  * @returns a function that stops the server, by that signal or another one
  */
 export const start = async (
 	command: string,
 	args: readonly string[],
-	surroundings: Surroundings,
+	options: SpawnOptions,
 	signal: NodeJS.Signals,
-	answers: () => Promise<unknown>,
-): Promise<Stop> => {
-	const child = spawn(command, args, { ...surroundings, cwd: tmpdir(), stdio: "ignore" });
-	const closed = once(child, "close");
-	const stop: Stop = async (by = signal) => {
-		child.kill(by);
-		await closed;
-	};
-	for (let attempt = 0; attempt < 150; attempt++) {
-		if (child.exitCode !== null) throw new Error(`${command} ended at once`);
-		try {
-			await answers();
-			return stop;
-		} catch {
-			await setTimeout(200);
-		}
-	}
-	await stop();
-	throw new Error(`${command} did not answer within 30 seconds`);
+	request: () => Promise<unknown>,
+) => {
+	const program = startProgram(command, args, options);
+	await program.serves(request);
+	return (by = signal) => program.stop(by);
 };
 
 /**
@@ -133,32 +126,26 @@ export const startOwn = async (
 	url: string,
 	folder: ReturnType<typeof temporaryFolder>,
 	create: () => Promise<unknown>,
-	up: () => Promise<Stop>,
-): Promise<OwnServer> => {
+	up: () => ReturnType<typeof start>,
+) => {
 	try {
 		await create();
 		let stop = await up();
 		return {
 			url,
 			stop: () => stop().finally(folder.remove),
+			/** Kills it, as a crash does. */
 			crash: () => stop("SIGKILL"),
-			restart: async () => {
-				// Its processes may outlive the one that was killed by a moment. Until then, no other one starts.
-				for (let tries = 0; ; tries++) {
-					try {
-						stop = await up();
-						return;
-					} catch (error) {
-						if (tries === 50) throw error;
-					}
-				}
-			},
+			/** Starts it again on what it has left. */
+			restart: async () => void (stop = await up()),
 		};
 	} catch (error) {
 		folder.remove();
 		throw error;
 	}
 };
+
+export type OwnServer = Awaited<ReturnType<typeof startOwn>>;
 
 /**
  * Returns the server that a variable of the environment names, else the one on the default port, else a new

@@ -6,28 +6,17 @@ import lucia, {
 	type KeySchema,
 	type LuciaErrorConstructor,
 } from "lucia-auth";
-import { onTestFinished, vi } from "vitest";
+import { beforeEach, onTestFinished, vi } from "vitest";
 import { betterSqlite3 } from "../../src/stores/better-sqlite3.js";
 import { intercept } from "./faults.js";
 import { schema, SQLITE } from "./schema.js";
 
-/** An embedded database, Lucia on it through its real adapter, and the rows as they are stored. */
-export interface Sqlite {
-	readonly db: Database.Database;
-	readonly auth: Auth;
-	/** Every call of the adapter since the last `calls.length = 0`, by its name. */
-	readonly calls: string[];
-	createUser(id?: string): Promise<string>;
-	keys(): KeySchema[];
-	/** The keys whose ids do not begin with `:`, which are no internal rows. */
-	tokens(): KeySchema[];
-	insertKey(key: Partial<KeySchema> & { id: string; user_id: string }): void;
-}
-
 /**
+ * Opens an embedded database, with Lucia on it through its real adapter.
+ *
  * @param wrap puts something between Lucia and its adapter, such as a failure
  */
-export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => adapter): Sqlite => {
+export const openSqlite = (wrap = (adapter: Adapter): Adapter => adapter) => {
 	const db = new Database(":memory:");
 	db.pragma("foreign_keys = ON");
 	db.exec(schema(SQLITE).join(";"));
@@ -50,19 +39,24 @@ export const openSqlite = (wrap: (adapter: Adapter) => Adapter = (adapter) => ad
 	return {
 		db,
 		auth,
+		/** Every call of the adapter since the last `calls.length = 0`, by its name. */
 		calls,
-		createUser: async (id = crypto.randomUUID()) => {
+		createUser: async (id: string = crypto.randomUUID()) => {
 			db.prepare("INSERT INTO auth_user (id) VALUES (?)").run(id);
 			return id;
 		},
+		/** The rows of `auth_key`, as they are stored. */
 		keys,
+		/** The keys whose ids do not begin with `:`, which are no internal rows. */
 		tokens: () => keys().filter(({ id }) => !id.startsWith(":")),
-		insertKey: ({ id, user_id, primary_key = false, hashed_password = null, expires = null }) => {
+		insertKey: (key: Partial<KeySchema> & { id: string; user_id: string }) => {
+			const { id, user_id, primary_key = false, hashed_password = null, expires = null } = key;
 			const values = [id, user_id, Number(primary_key), hashed_password, expires];
 			db.prepare("INSERT INTO auth_key VALUES (?, ?, ?, ?, ?)").run(...values);
 		},
 	};
 };
+export type Sqlite = ReturnType<typeof openSqlite>;
 
 /** The stores on such a database: what a handler takes for each. */
 export const STORES = [
@@ -76,14 +70,22 @@ export const NOW = 36_000_001;
 /** Opens a database with a user whose id is `user`, and stops the clock at `NOW`, until the test ends. */
 export const openStopped = async (...args: Parameters<typeof openSqlite>): Promise<Sqlite> => {
 	vi.useFakeTimers({ now: NOW, toFake: ["Date"] });
-	const sqlite = openSqlite(...args);
+	const opened = openSqlite(...args);
 	onTestFinished(() => {
 		vi.useRealTimers();
-		sqlite.db.close();
+		opened.db.close();
 	});
-	await sqlite.createUser("user");
-	return sqlite;
+	await opened.createUser("user");
+	return opened;
 };
+
+/** The database of the running test, in a file that calls `openForEach()`. */
+export let sqlite: Sqlite;
+
+export const openForEach = (): void =>
+	beforeEach(async () => {
+		sqlite = await openStopped();
+	});
 
 /** @returns `"ok"`, or the message of the error */
 export const outcomeOf = (call: Promise<unknown>): Promise<string> =>

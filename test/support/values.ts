@@ -1,3 +1,7 @@
+const throwing = () => {
+	throw new Error("got");
+};
+
 /** Values that are not strings, each with the name that tests report it under. */
 export const NOT_STRINGS: readonly (readonly [string, unknown])[] = [
 	["undefined", undefined],
@@ -11,17 +15,7 @@ export const NOT_STRINGS: readonly (readonly [string, unknown])[] = [
 	["an object", {}],
 	["an object without a prototype", Object.create(null)],
 	["an object with a toString", { toString: () => "token" }],
-	[
-		"an object whose getters throw",
-		new Proxy(
-			{},
-			{
-				get: () => {
-					throw new Error("got");
-				},
-			},
-		),
-	],
+	["an object whose getters throw", new Proxy({}, { get: throwing })],
 	["an array", ["token"]],
 	["a String object", new String("token")],
 	["a Date", new Date(0)],

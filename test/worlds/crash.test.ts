@@ -3,7 +3,7 @@ import type { KeySchema } from "lucia-auth";
 import { describe, expect, test } from "vitest";
 import { pg } from "../../src/stores/pg.js";
 import { account } from "../races/account.js";
-import { startLoad, type Tally, until } from "../races/race.js";
+import { countSuccesses, startLoad, type Tally, until } from "../races/race.js";
 import { startRacers } from "../races/racers.js";
 import { createUser, storeTokens } from "../races/tokens.js";
 import { createAuth, type Database, toKey } from "../support/database.js";
@@ -27,11 +27,12 @@ const crash = async (
 	await createUser(db, "user");
 	const tokens = await storeTokens(db, "user", TOKENS);
 	const connection = { driver, url, database: db.name };
-	const load = startLoad(await startRacers(connection, store, [{}, {}]), tokens, 10, 1);
-	await until(() => load.won() >= USED);
+	const racers = await startRacers(connection, store, [{}, {}]);
+	const { tally, ended } = startLoad(racers, tokens, 10, 1);
+	await until(() => countSuccesses(tally) >= USED);
 	await crash();
-	const { tally } = await load.end();
-	expect(load.won()).toBeLessThan(TOKENS);
+	await ended;
+	expect(countSuccesses(tally)).toBeLessThan(TOKENS);
 	return tally;
 };
 

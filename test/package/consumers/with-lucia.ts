@@ -11,16 +11,7 @@ declare global {
 }
 
 const db = new Database(":memory:");
-db.exec(`
-	CREATE TABLE auth_user (id TEXT PRIMARY KEY);
-	CREATE TABLE auth_key (
-		id TEXT PRIMARY KEY,
-		user_id TEXT NOT NULL REFERENCES auth_user (id),
-		primary_key INTEGER NOT NULL,
-		hashed_password TEXT,
-		expires BIGINT
-	);
-`);
+db.exec(process.env["SCHEMA"] ?? "");
 export const auth = lucia({ adapter: betterSqlite3(db as never), env: "DEV" });
 
 const user: { userId: string } = await auth.createUser({ primaryKey: null, attributes: {} });

@@ -120,32 +120,12 @@ export const story = [
 		},
 	},
 	{
-		name: "revokes one token, and all of a user",
-		async run(harness) {
-			const [userId, other] = [await newUser(harness), await newUser(harness)];
-			const link = idToken(harness.store, "revoke", { expiresIn: MINUTE });
-			const [one, two] = [await link.issue(userId), await link.issue(userId)];
-			const others = await link.issue(other);
-			await link.invalidate(one);
-			await rejects(link.validate(one), "INVALID_TOKEN");
-			await link.invalidateAllUserTokens(userId);
-			await rejects(link.validate(two), "INVALID_TOKEN");
-			equal(await harness.getRows(userId), []);
-			equal((await link.validate(others)).userId, other);
-		},
-	},
-	{
-		name: "rejects an expired token once as expired, then as invalid, and sweeps it",
+		name: "rejects an expired token once as expired, sweeps another, and revokes the rest",
 		async run(harness) {
 			const userId = await newUser(harness);
 			const link = idToken(harness.store, "expired", { expiresIn: MINUTE });
 			const [value] = [`${await link.issue(userId)}`, await link.issue(userId)];
 			await harness.sql("UPDATE auth_key SET expires = 1 WHERE user_id = ?", [userId]);
-			const listed = await link.getAllUserTokens(userId);
-			equal(
-				listed.map((token) => token.expired),
-				[true, true],
-			);
 			await rejects(link.getToken(value), "EXPIRED_TOKEN");
 			await rejects(link.validate(value), "EXPIRED_TOKEN");
 			await rejects(link.validate(value), "INVALID_TOKEN");
@@ -153,20 +133,15 @@ export const story = [
 			const fresh = `${await link.issue(userId)}`;
 			await link.deleteExpiredUserTokens(userId);
 			equal((await link.getAllUserTokens(userId)).map(String), [fresh]);
+			await link.invalidateAllUserTokens(userId);
+			await rejects(link.validate(fresh), "INVALID_TOKEN");
 		},
 	},
 	{
-		name: "rejects unknown users, duplicates, and what is no token",
-		async run(harness) {
-			const userId = await newUser(harness);
-			const link = idToken(harness.store, crypto.randomUUID(), {
-				expiresIn: MINUTE,
-				generate: () => "always-the-same",
-			});
+		name: "rejects an unknown user, and what is no token",
+		async run({ store }) {
+			const link = idToken(store, "unknown", { expiresIn: MINUTE });
 			await rejects(link.issue("nobody"), "INVALID_USER_ID");
-			await rejects(link.getAllUserTokens("nobody"), "INVALID_USER_ID");
-			await link.issue(userId);
-			await rejects(link.issue(userId), "DUPLICATE_TOKEN");
 			for (const value of ["unknown", "", "a\0b", "é", undefined, null, 1, {}]) {
 				await rejects(link.validate(value), "INVALID_TOKEN");
 			}

@@ -1,7 +1,7 @@
 import { d1 as adapter } from "@lucia-auth/adapter-sqlite";
 import { d1 } from "@lucia-auth/tokens/d1";
 import lucia from "lucia-auth";
-import { SCHEMA } from "./schema.js";
+import { SCHEMA } from "../schema.js";
 
 export const open = async (db) => {
 	await db.batch(SCHEMA.map((text) => db.prepare(text)));

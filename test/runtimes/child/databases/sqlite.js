@@ -1,7 +1,7 @@
 import { betterSqlite3 as adapter } from "@lucia-auth/adapter-sqlite";
 import { betterSqlite3 } from "@lucia-auth/tokens/better-sqlite3";
 import lucia from "lucia-auth";
-import { SCHEMA } from "./schema.js";
+import { SCHEMA } from "../schema.js";
 
 const MODULES = { libsql: "libsql", "node-sqlite": "node:sqlite", "bun-sqlite": "bun:sqlite" };
 
