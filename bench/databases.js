@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 
-/** Enough that each call of a turn has a user of its own. */
+/** Enough that each call in a turn has a user of its own. */
 export const USERS = Array.from({ length: 256 }, (_, i) => `user${i}@example.com`);
 
 /** Those whose tokens fill the table, as in a real one. */

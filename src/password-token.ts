@@ -14,9 +14,9 @@ export type PasswordTokenWrapper = TokenHandler<[userId: string]>;
  * Makes a handler of password tokens: short codes that are valid only together with the id of their
  * user, such as one-time codes by email.
  *
- * A short code can be guessed. So a code validates unless `maxAttempts` wrong codes were tried at its
- * user and name while it was outstanding (ASVS 5.0 6.6.3). Limit how often a user can request a new
- * code, too, with `minInterval`.
+ * A short code can be guessed. So once `maxAttempts` wrong codes have been tried for its user and name
+ * while it was outstanding, a code no longer works (ASVS 5.0 6.6.3). Limit how often a user can request
+ * a new code, too, with `minInterval`.
  *
  * @param auth the initialized Lucia `Auth`, or another `KeyStore`
  * @param name the name that the tokens are stored under: 1 to 230 characters without `:` (155 if tokens

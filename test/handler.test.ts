@@ -170,6 +170,7 @@ describe.each(TOKEN_KINDS)("$kind", ({ kind, make, keyId }) => {
 				await handler[method](second, userId);
 			}
 			expect(sqlite.keys().map(({ id }) => id)).toEqual([keyId("name", userId, `${kept}`)]);
+			await expect(handler.validate(first, userId)).rejects.toEqual(INVALID);
 		},
 	);
 
@@ -250,7 +251,7 @@ describe("in a transaction of the app's", () => {
 	test.each([
 		["at once", () => true],
 		["later", async () => true],
-	])("a handler with a limit refuses to respond, if the store tells %s", async (_, tells) => {
+	])("a handler with a limit throws if the store reports a transaction %s", async (_, tells) => {
 		const { store, code, token } = await open(tells);
 		const link = idToken(store, "link", { expiresIn: MINUTE, minInterval: 60 });
 		sqlite.calls.length = 0;
@@ -272,7 +273,7 @@ describe("in a transaction of the app's", () => {
 		await expect(code.validate("é", userId)).rejects.toEqual(INVALID);
 	});
 
-	test("a handler responds where the store says that there is none", async () => {
+	test("a handler works if the store reports no transaction", async () => {
 		const { code, token } = await open(async () => false);
 		await expect(code.validate(token, userId)).resolves.toBeInstanceOf(Token);
 	});

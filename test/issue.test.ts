@@ -231,7 +231,7 @@ describe.each(TOKEN_KINDS)("withdraw() of $kind", ({ make, keyId }) => {
 	);
 });
 
-describe("one call of issue() in eight", () => {
+describe("one call to issue() in eight", () => {
 	const rows = [
 		["name:expired", 0, false],
 		["name:valid", HOUR, true],

@@ -82,3 +82,9 @@ test("the README's badges say what CI enforces", () => {
 		`license ${manifest.license}`,
 	]);
 });
+
+test("the workflow runs every job of .ci/run", () => {
+	const [, jobs] = /^jobs=\((.*)\)$/m.exec(readPage(".ci/run")) ?? [];
+	const [, run] = /\bjob: \[(.*)\]$/m.exec(readPage(".github/workflows/ci.yml")) ?? [];
+	expect(run?.split(", ")).toEqual(jobs?.split(" "));
+});

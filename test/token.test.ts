@@ -21,6 +21,7 @@ describe("Token", () => {
 		const token = new Token(SECRET, key);
 		expect(token.toString()).toBe(SECRET);
 		expect(`/sign-in/${token}`).toBe(`/sign-in/${SECRET}`);
+		expect(format("%s", token)).toBe(SECRET);
 		expect(token.userId).toBe("user");
 		expect(token.expiresAt).toBe(key.expiresAt);
 		expect(token.key).toBe(key);

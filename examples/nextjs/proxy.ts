@@ -21,7 +21,7 @@ export const proxy = async (request: NextRequest) => {
 	// Next.js refuses all these requests, too, but with a 500.
 	if (headers.get("Origin") !== origin) return refuse(403, "This form is not from our own pages.");
 	if (!(Number(headers.get("Content-Length")) < 10_000)) return refuse(413, "This is too long.");
-	// Next.js sends some calls of actions as text.
+	// Next.js sends some calls to actions as text.
 	if (headers.get("Content-Type")?.startsWith("text/plain")) return;
 	const isForm = await request.formData().then(Boolean, () => false);
 	if (!isForm) return refuse(400, "This is not a form.");

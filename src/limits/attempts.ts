@@ -95,8 +95,8 @@ export const takeOneByOne = (store: KeyStore, guess: Guess): Promise<StoredKey[]
 	takeEach(store, guess).catch(noneIfUnknown);
 
 /**
- * Limits the wrong guesses at a user's codes (ASVS 5.0 6.6.3): a code validates unless `max` wrong codes
- * were tried at its user and name while it was outstanding.
+ * Limits the wrong guesses at a user's codes (ASVS 5.0 6.6.3): once `max` wrong codes have been tried for its
+ * user and name while it was outstanding, a code no longer works.
  *
  * Each code has `max` attempts: keys with fixed ids, which expire with the code. A guess takes its
  * attempts before its caller learns anything. A wrong guess takes an attempt of each good code, for good. A

@@ -51,10 +51,10 @@ const MISTAKES: readonly Mistake[] = [
 ];
 
 /** Runs a statement, and takes its values, and so the token, out of the driver's error. */
-const withoutValues = async <Answer>(
+const withoutValues = async <Result>(
 	values: unknown[],
-	run: (values: never[]) => PromiseLike<Answer>,
-): Promise<Answer> => {
+	run: (values: never[]) => PromiseLike<Result>,
+): Promise<Result> => {
 	const sent = [...values];
 	try {
 		return await run(sent as never[]);

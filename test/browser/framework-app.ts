@@ -10,7 +10,7 @@ import { freePort, startProgram, temporaryFolder } from "../support/server.js";
 /** The example apps of web frameworks, which have dependencies of their own: the names of their folders. */
 export const FRAMEWORKS = ["sveltekit", "nextjs"] as const;
 
-export type Framework = (typeof FRAMEWORKS)[number];
+type Framework = (typeof FRAMEWORKS)[number];
 
 const folderOf = (framework: Framework): string => join(root, "examples", framework);
 

@@ -254,6 +254,18 @@ describe("a code", () => {
 	});
 });
 
+test.each(["/sign-in", "/code", "/password/link"])(
+	"%s responds before the app finds the user",
+	async (path) => {
+		const email = `patient${path.replaceAll("/", "-")}@example.com`;
+		await app.all("BEGIN IMMEDIATE"); // the app can't write meanwhile
+		const { status } = await app.browser().post(path, { email });
+		await app.all("COMMIT");
+		expect(status).toBe(303);
+		await app.smtp.next(email);
+	},
+);
+
 test("of the link and the code of one mail, one works, even at once", async () => {
 	const both = await startOwnApp({ flows: ["link-and-code", "magic-link", "one-time-code"] });
 	for (const isLinkFirst of [true, false, true, false]) {

@@ -113,7 +113,7 @@ describe("a client", () => {
 		expect(statuses).toEqual([422, 422, 429, 422]);
 	});
 
-	test("or many try twenty passwords at an address, known or not", async () => {
+	test("can try twenty passwords at an address, known or not, and so can many together", async () => {
 		const app = await startOwnApp();
 		await app.signedIn("a@example.com");
 		for (const email of ["a@example.com", "never@example.com"]) {

@@ -56,7 +56,7 @@ const bounded = (end: End, holders = 0): void => {
 	const counted = attempts(end.rows).length;
 	expect(counted).toBeLessThanOrEqual(MAX);
 	if (holders === 0) for (const name of won) expect(wrong(end.before[name], end)).toBeLessThan(MAX);
-	if (end.faults > 0 || won.length > 0) return;
+	if (end.failures > 0 || won.length > 0) return;
 	const all = wrong(Object.keys(end.outcomes), end);
 	expect(all).toBeGreaterThanOrEqual(MAX);
 	expect(counted).toBeGreaterThanOrEqual(Math.min(MAX, all) - holders);
@@ -119,17 +119,17 @@ testEach({
 			...codes,
 			lag: 0,
 			operations: { ...twoWrong, right },
-			faults: 1,
+			failures: 1,
 			afterwards,
-			check: (end) => bounded(end, end.faults),
+			check: (end) => bounded(end, end.failures),
 		},
 	"no failure frees the attempt of another call: getToken, the right code, and then two wrong ones":
 		{
 			...codes,
 			operations: { read: read("OLD"), right },
-			faults: 2,
+			failures: 2,
 			afterwards: { ...twoWrong, ...afterwards },
-			check: (end) => bounded(end, 1 + end.faults),
+			check: (end) => bounded(end, 1 + end.failures),
 		},
 	"getToken gives its attempt back where reads lag": {
 		...codes,

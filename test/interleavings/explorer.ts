@@ -6,7 +6,7 @@ export const NOW = 1_000_000_000;
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 
-/** What one call of the library does, with an `auth` of its own. @returns what it resolved with */
+/** What one call to the library does, with an `auth` of its own. @returns what it resolved with */
 export type Operation = (auth: LuciaAuth) => Promise<unknown>;
 
 export interface Scenario {
@@ -14,15 +14,15 @@ export interface Scenario {
 	readonly now?: number;
 	/** The rows at the start. The one user is `user`. */
 	readonly rows: Rows;
-	/** They run at once, in every order of their calls of the database. */
+	/** They run at once, in every order of their calls to the database. */
 	readonly operations: Readonly<Record<string, Operation>>;
 	/** They run one after the other when all others have ended. */
 	readonly afterwards?: Readonly<Record<string, Operation>>;
 	/**
-	 * How many calls of the database may fail or end their process. If such a call is a write, it takes effect
+	 * How many calls to the database may fail or end their process. If such a call is a write, it takes effect
 	 * at any time from then on, or never.
 	 */
-	readonly faults?: number;
+	readonly failures?: number;
 	/** How old a state of the rows reads may see, in milliseconds, as on a replica that lags behind. */
 	readonly lag?: number;
 	/** How many milliseconds may pass at any time, each once. */
@@ -51,7 +51,7 @@ export interface End {
 	/** The operations that had ended when this one began. */
 	readonly before: Readonly<Record<string, readonly string[]>>;
 	readonly rows: Rows;
-	readonly faults: number;
+	readonly failures: number;
 }
 
 /** The outcomes of the operations whose names begin with `name`, sorted. */
@@ -67,7 +67,7 @@ export const winners = ({ outcomes }: End, name: string): string[] =>
 
 type Response = { readonly value: unknown } | { readonly error: string };
 
-/** One call of the database by an operation. @returns its response, and the rows after it */
+/** One call to the database by an operation. @returns its response, and the rows after it */
 export type Execute = (
 	rows: Rows,
 	name: string,
@@ -120,7 +120,7 @@ interface Call {
 	readonly args: readonly unknown[];
 }
 
-/** The response to one call of an operation, and when it came. */
+/** The response to one call by an operation, and when it came. */
 interface Seen {
 	readonly call: number;
 	readonly response: Response;
@@ -134,7 +134,7 @@ interface Step {
 	readonly start: number;
 	readonly history: readonly Seen[];
 	readonly outcome?: string;
-	/** The calls of the database that wait for their responses. */
+	/** The calls to the database that wait for their responses. */
 	readonly pending: readonly Call[];
 }
 
@@ -199,7 +199,7 @@ interface State {
 	/** The writes that failed and may still take effect. */
 	readonly late: readonly Write[];
 	readonly now: number;
-	readonly faults: number;
+	readonly failures: number;
 	readonly ticks: readonly number[];
 	readonly progress: readonly Progress[];
 	/** The calls that led here. */
@@ -224,7 +224,7 @@ const distinct = <Value>(values: readonly Value[], text: (value: Value) => strin
 ];
 
 /**
- * Runs operations in every interleaving of their calls of the database, with every place of the failures.
+ * Runs operations in every interleaving of their calls to the database, with every place of the failures.
  *
  * What an operation does next depends only on the responses it has seen. So each history of responses is
  * replayed once, and the states are explored as data: a state is the rows, the time, and the responses that
@@ -249,7 +249,12 @@ export const testEach = (scenarios: Readonly<Record<string, Scenario>>): void =>
 	});
 
 const exploreAll = async (scenario: Scenario): Promise<number> => {
-	const { now: start = NOW, lag = -1, faults: maxFaults = 0, database: run = execute } = scenario;
+	const {
+		now: start = NOW,
+		lag = -1,
+		failures: maxFailures = 0,
+		database: run = execute,
+	} = scenario;
 	const operations = Object.entries({ ...scenario.operations, ...scenario.afterwards });
 	const concurrent = Object.keys(scenario.operations).length;
 	const nameOf = (index: number): string => String(operations[index]?.[0]);
@@ -273,24 +278,24 @@ const exploreAll = async (scenario: Scenario): Promise<number> => {
 		reach(`${number}: ${JSON.stringify(seen)}`, { operation, start, history: [...history, seen] });
 
 	const seen = new Set<string>();
-	const isNew = ({ rows, earlier, late, now, faults, ticks, progress }: State): boolean => {
+	const isNew = ({ rows, earlier, late, now, failures, ticks, progress }: State): boolean => {
 		const key = JSON.stringify([
 			rowsText(rows),
 			earlier.map(({ rows, until }) => `${until} ${rowsText(rows)}`).sort(),
 			late.map((write) => JSON.stringify(write)).sort(),
 			progress.map(({ step, before, crashed }) => [step.number, before, crashed]),
-			[now, faults, ...ticks],
+			[now, failures, ...ticks],
 		]);
 		return seen.size < seen.add(key).size;
 	};
 
-	const check = ({ progress, rows, faults, path }: State): void => {
+	const check = ({ progress, rows, failures, path }: State): void => {
 		const byName = <Value>(value: (operation: Progress) => Value): Record<string, Value> =>
 			Object.fromEntries(progress.map((one, index) => [nameOf(index), value(one)]));
 		const outcomes = byName(({ step }) => step.outcome ?? "crash");
 		const before = byName(({ before = [] }) => before.map(nameOf));
 		try {
-			scenario.check({ outcomes, before, rows, faults });
+			scenario.check({ outcomes, before, rows, failures });
 		} catch (error) {
 			const trace = [...path, JSON.stringify(outcomes), JSON.stringify(rows)].join("\n");
 			throw new Error(`${(error as Error).message}\nafter\n${trace}`, { cause: error });
@@ -331,7 +336,7 @@ const exploreAll = async (scenario: Scenario): Promise<number> => {
 		return distinct(responses, JSON.stringify).map((response) => [response, rows]);
 	};
 
-	// The states that one call of an operation leads to.
+	// The states that one call by an operation leads to.
 	const proceed = async (state: State, index: number): Promise<State[]> => {
 		const states: State[] = [];
 		const by = nameOf(index);
@@ -356,11 +361,11 @@ const exploreAll = async (scenario: Scenario): Promise<number> => {
 				const after = await see(step, { call, response, now });
 				go(text, { step: after }, rows === state.rows ? {} : write(state, rows));
 			}
-			if (index >= concurrent || state.faults === maxFaults) continue;
+			if (index >= concurrent || state.failures === maxFailures) continue;
 			const failing: Write = [name, args, by];
 			const late = isWrite(failing) ? [...state.late, failing] : state.late;
-			const change = { faults: state.faults + 1, late };
-			const failed = await see(step, { call, response: { error: "fault" }, now });
+			const change = { failures: state.failures + 1, late };
+			const failed = await see(step, { call, response: { error: "failure" }, now });
 			go(`${text}, which fails`, { step: failed }, change);
 			go(`${text}, at which it crashes`, { crashed: true }, change);
 		}
@@ -384,7 +389,7 @@ const exploreAll = async (scenario: Scenario): Promise<number> => {
 	for (const index of operations.keys()) progress.push({ step: await begin(index, start) });
 	const { rows, ticks = [] } = scenario;
 	const stack: State[] = [
-		{ rows, earlier: [], late: [], now: start, faults: 0, ticks, progress, path: [] },
+		{ rows, earlier: [], late: [], now: start, failures: 0, ticks, progress, path: [] },
 	];
 	for (let state = stack.pop(); state; state = stack.pop()) {
 		if (!isNew(state)) continue;

@@ -124,14 +124,14 @@ testEach({
 	...after(ALL, "intervals start an interval apart with two failures", {
 		lag: 0,
 		operations: two,
-		faults: 2,
+		failures: 2,
 		afterwards,
 		check: apart(),
 	}),
 	...after(ALL, "an interval that is ended, with two failures, frees no other one", {
 		lag: 0,
 		operations: { issue1: issue("A"), withdraw },
-		faults: 2,
+		failures: 2,
 		afterwards,
 		check: apart(),
 	}),

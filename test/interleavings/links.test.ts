@@ -61,15 +61,15 @@ testEach({
 		rows,
 		lag: HOUR,
 		operations: two,
-		faults: 2,
+		failures: 2,
 		afterwards,
-		check: (end) => (end.faults === 0 ? exactlyOnce : atMostOnce)(end),
+		check: (end) => (end.failures === 0 ? exactlyOnce : atMostOnce)(end),
 	},
 	"at most one of two validations beside a revoke-all and a sweep succeeds, and none after the revoke-all":
 		{
 			rows: [...rows, row("link:OTHER", NOW - 1)],
 			operations: { ...two, revokeAll, sweep },
-			faults: 1,
+			failures: 1,
 			check: atMostOnce,
 		},
 	"a call that stalls until a sweep has deleted the spent row reports the token as expired": {
@@ -93,12 +93,12 @@ testEach({
 		rows: [row(ID, NOW - 1)],
 		lag: HOUR,
 		operations: { ...two, sweep },
-		faults: 1,
+		failures: 1,
 		check: (end) => {
 			const outcomes = outcomesOf(end, "validate");
 			expect(outcomes).not.toContain("ok");
 			expect(outcomes).not.toEqual(["EXPIRED_TOKEN", "EXPIRED_TOKEN"]);
-			if (end.faults > 0) return;
+			if (end.failures > 0) return;
 			for (const { id } of end.rows) expect(id).toBe(`:${ID} ${NOW - 1}`);
 		},
 	},
@@ -106,7 +106,7 @@ testEach({
 		...reissued,
 		lag: 0,
 		operations: { ...two, issue },
-		faults: 1,
+		failures: 1,
 		afterwards: { validate3: validate, validate4: validate },
 		check: (end) => {
 			const issues = end.outcomes["issue"] === "DUPLICATE_TOKEN" ? 1 : 2;

@@ -135,13 +135,13 @@ testEach({
 	"at most one of two links with a failure succeeds where reads lag, and with both again": {
 		...two,
 		lag: HOUR,
-		faults: 1,
+		failures: 1,
 		afterwards: { use3: link("A"), use4: link("B") },
 		check: atMostOne,
 	},
 	"at most one of a link and a code with a failure succeeds, and with both again": {
 		...mixed,
-		faults: 1,
+		failures: 1,
 		afterwards: { use3: link("A"), use4: code("D") },
 		check: atMostOne,
 	},
@@ -150,7 +150,7 @@ testEach({
 		...two,
 		lag: 0,
 		operations: { ...two.operations, revokeAll },
-		faults: 1,
+		failures: 1,
 		check: atMostOne,
 	},
 	"a call that stalls until a sweep has deleted the spent row of the other token fails": {

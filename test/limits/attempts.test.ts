@@ -105,6 +105,30 @@ describe("attempts at a code", () => {
 		await expectGood(codes(), fresh);
 	});
 
+	test("count a used code that is sent again as a wrong one", async () => {
+		const { codes } = await open();
+		const used = await codes().issue("user");
+		await expectGood(codes(), used);
+		const next = await codes().issue("user");
+		for (let count = 0; count < 5; count++) {
+			await expect(codes().validate(used, "user")).rejects.toEqual(INVALID);
+		}
+		await expectInvalid(codes(), next);
+	});
+
+	test("do not count against a code beyond the ten newest, which is good again once a newer one is used", async () => {
+		const { codes } = await open();
+		const oldest = await codes().issue("user");
+		vi.setSystemTime(NOW + 1);
+		const newest = await codes().issue("user");
+		for (let count = 0; count < 9; count++) await codes().issue("user");
+		await guess(3, codes());
+		await expect(codes().getToken(oldest, "user")).rejects.toEqual(INVALID);
+		await expectGood(codes(), newest);
+		await guess(4, codes());
+		await expectGood(codes(), oldest);
+	});
+
 	test("count for each user and each name", async () => {
 		const { sqlite, codes } = await open();
 		const others = [await sqlite.createUser("other"), await sqlite.createUser("user. 1")];

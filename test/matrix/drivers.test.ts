@@ -205,7 +205,7 @@ describe("a store says which other store a driver belongs to", () => {
 		},
 	);
 
-	test.skipIf(!DRIVERS.mariadb.isThere)("mariadb/callback", async () => {
+	test.skipIf(!DRIVERS.mariadb.isThere)("a store refuses a pool of mariadb/callback", async () => {
 		const { createPool } = await importHeavy<{
 			createPool: (config: object) => { end(): void };
 		}>("mariadb/callback");

@@ -211,7 +211,7 @@ const COLUMNS = {
 } satisfies Record<string, Column>;
 
 /** The items of the list of calls: the code for Lucia 1, 2, and 3. */
-const CALLS: readonly (readonly string[])[] = (sections.get("The calls of Lucia") ?? "")
+const CALLS: readonly (readonly string[])[] = (sections.get("Calls to Lucia") ?? "")
 	.split(/^- (?=`)/m)
 	.slice(1)
 	.map((item) => item.split(/^ {2}- Lucia \d: /m));
@@ -253,7 +253,7 @@ const openCaller = async ({ version, scope: scopeOf }: Column) => {
 		getUserAttributes: ({ email }: Scope) => ({ email }),
 		...(await scopeOf(driver)),
 	};
-	/** Runs what stands in place of the one call of Lucia 1 that contains `lucia1`. */
+	/** Runs what stands in place of the one call to Lucia 1 that contains `lucia1`. */
 	const call = async (lucia1: string, values: Scope = {}): Promise<unknown> => {
 		const [item, ...others] = CALLS.filter(([first = ""]) => first.includes(lucia1));
 		if (!item || others.length > 0) throw new Error(`the page has not one item for ${lucia1}`);
@@ -307,7 +307,7 @@ describe("docs/lucia-2-and-3.md", () => {
 		expect(found.filter(([, blocks]) => blocks?.length)).toEqual(expected);
 	});
 
-	test("lists every call of Lucia in the README, the guides, and the examples", () => {
+	test("lists every call to Lucia in the README, the guides, and the examples", () => {
 		const globs = "README.md docs/guides/*.md examples/*.md examples/*.[jt]s* *.svelte";
 		const cwd = fileURLToPath(new URL("../../", import.meta.url));
 		const files = execFileSync("git", ["ls-files", ...globs.split(" ")], { cwd, encoding: "utf8" });
@@ -321,7 +321,7 @@ describe("docs/lucia-2-and-3.md", () => {
 });
 
 describe.skipIf(!isInstalled("lucia-2")).each(Object.entries<Column>(COLUMNS))(
-	"the calls of %s",
+	"the calls to %s",
 	(name, column) => {
 		beforeAll(() => called.clear());
 		// Every item is called by one of these tests.

@@ -105,7 +105,7 @@ describe.each(DATABASES.filter(([, url]) => url !== ""))("the app on %s", (_, po
 		report({ rounds: ROUNDS, successes });
 	});
 
-	test("gives who squats an address nothing, and its owner the links that were mailed", async () => {
+	test("gives someone who squats on an address nothing, and its owner the links that were mailed", async () => {
 		const attacker = await app.withPassword(fresh("squatter"), EVIL);
 		for (let round = 0; round < 5; round++) {
 			const victim = fresh("victim");

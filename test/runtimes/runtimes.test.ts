@@ -83,7 +83,7 @@ test("the README lists these versions", async () => {
 	}
 });
 
-test("there are cases", () => {
+test("each store has its cases", () => {
 	expect(casesOf("default store").length).toBeGreaterThan(6);
 	expect(casesOf("native store").length).toBeGreaterThan(40);
 });

@@ -11,7 +11,7 @@ const { dependencies, optionalDependencies } = JSON.parse(
 ) as Record<"dependencies" | "optionalDependencies", Record<string, string>>;
 
 /** A runtime, with the databases that the cases run on. */
-export interface Runtime {
+interface Runtime {
 	readonly name: string;
 	/** The version that it must report. */
 	readonly version: string;

@@ -50,7 +50,7 @@ const kindOf = (id: string): string => {
 };
 
 /**
- * Makes a call whose call of the adapter with the index `at` fails.
+ * Makes a call whose call to the adapter with the index `at` fails.
  *
  * @returns what the call gets, the kinds of its rows that are left, and what the same call gets then
  */
@@ -87,7 +87,7 @@ const HELD: Result = [LOST, "interval", RECENTLY];
 const UNUSED: Result = [LOST, "interval+unused", "ok"];
 const STORED: Result = [LOST, "interval+token+unused", "ok"];
 
-// The results of a failure before and after the call of the adapter takes effect, and of one before it that lasts,
+// The results of a failure before and after the call to the adapter takes effect, and of one before it that lasts,
 // where that differs.
 test.each<
 	[what: keyof typeof CALLS, at: number, of: string, before: Result, after: Result, lasts?: Result]

@@ -5,7 +5,7 @@ import { mysql2 } from "../../src/stores/mysql2.js";
 import { pg } from "../../src/stores/pg.js";
 import { NOW, openStopped, type Sqlite } from "../support/sqlite.js";
 
-/** A native store that counts its statements among the calls of the adapter. */
+/** A native store that counts its statements among the calls to the adapter. */
 const native = ({ db, calls }: Sqlite) => {
 	const prepare: SqliteDatabase["prepare"] = (sql) => {
 		const statement = db.prepare(sql);
@@ -151,7 +151,13 @@ test.runIf(!process.env["STRYKER_MUTATOR_WORKER"])(
 	async () => {
 		const page = [
 			"# Statements\n",
-			"These are the SQL statements that each native store sends to its database. A wrong code uses `takeAttempts`, and a right one `consumeAndDelete` as well. Links, and codes without `maxAttempts`, use `consume`. MySQL takes attempts one by one, with `getAllByUser` and `insert`. `statements.test.ts` writes this page. [stores.md](../../docs/stores.md) helps you choose a store. With `tables`, your names replace `auth_user` and `auth_key`, and the statements leave out `primary_key` and `hashed_password`.\n",
+			"These are the SQL statements that each native store sends to its database. `statements.test.ts`",
+			"writes this page.\n",
+			"- Links, and codes without `maxAttempts`, use `consume`.",
+			"- A wrong code uses `takeAttempts`, and a right one `consumeAndDelete` as well. MySQL takes attempts",
+			"  one by one, with `getAllByUser` and `insert`.",
+			"- With `tables`, your names replace `auth_user` and `auth_key`, and the statements leave out",
+			"  `primary_key` and `hashed_password`.\n",
 		];
 		for (const [name, store] of Object.entries(NATIVE)) {
 			page.push(`## ${name}\n`);

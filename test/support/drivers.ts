@@ -109,7 +109,7 @@ interface MariadbPool extends Mysql2Pool {
 	end(): Promise<void>;
 }
 
-export const openMariadb = async (options?: OpenOptions, config: object = {}) => {
+const openMariadb = async (options?: OpenOptions, config: object = {}) => {
 	const { createPool } = await importHeavy<{ createPool: (config: object) => MariadbPool }>(
 		"mariadb",
 	);

@@ -2,7 +2,7 @@ import type { Adapter } from "lucia-auth";
 
 type Call = (name: string, run: () => Promise<unknown>) => Promise<unknown>;
 
-/** Intercepts each call of an adapter. */
+/** Intercepts each call to an adapter. */
 export const intercept = (adapter: Adapter, call: Call): Adapter =>
 	new Proxy(adapter, {
 		get: (target, name: keyof Adapter) => {
@@ -11,7 +11,7 @@ export const intercept = (adapter: Adapter, call: Call): Adapter =>
 		},
 	});
 
-/** Lets these calls of an adapter fail. */
+/** Lets these calls to an adapter fail. */
 export const failing =
 	(error: unknown, ...names: string[]) =>
 	(adapter: Adapter): Adapter =>
@@ -24,7 +24,7 @@ export class DatabaseError extends Error {
 	override name = "DatabaseError";
 }
 
-/** Lets calls of an adapter or a driver fail, before or after they have taken effect. */
+/** Lets calls to an adapter or a driver fail, before or after they have taken effect. */
 export const createFault = () => {
 	const fault = {
 		/** The index of the first call that fails. With -1, no call fails. */

@@ -13,7 +13,7 @@ import {
 	temporaryFolder,
 } from "./server.js";
 
-const answers = async (uri: string): Promise<void> => {
+const responds = async (uri: string): Promise<void> => {
 	const connection = await mysql.createConnection({ uri, connectTimeout: 3000 });
 	await connection.end();
 };
@@ -45,21 +45,21 @@ export const prepareMariadb = async (folder: string) => {
 		up: (
 			settings: readonly string[],
 			signal: NodeJS.Signals,
-			answers: () => Promise<unknown>,
+			responds: () => Promise<unknown>,
 		): ReturnType<typeof start> =>
-			start(findProgram("mariadbd") ?? "", [...options, ...settings], user, signal, answers),
+			start(findProgram("mariadbd") ?? "", [...options, ...settings], user, signal, responds),
 	};
 };
 
 /** Starts a MariaDB with its defaults. */
 export const startMariadb = async (): Promise<OwnServer> => {
 	const { url, data, create, up } = await prepareMariadb("mariadb");
-	return startOwn(url, data, create, () => up([], "SIGTERM", () => answers(url)));
+	return startOwn(url, data, create, () => up([], "SIGTERM", () => responds(url)));
 };
 
 /** The server at `MYSQL_URL` or on the default port, or a new MariaDB. */
 export const findMariadb = (): Promise<Server | undefined> => {
 	const isInstalled = ["mariadb-install-db", "mariadbd"].every((name) => findProgram(name));
 	const local = "mysql://root@127.0.0.1:3306/";
-	return findServer("MYSQL_URL", local, answers, isInstalled ? startMariadb : undefined);
+	return findServer("MYSQL_URL", local, responds, isInstalled ? startMariadb : undefined);
 };

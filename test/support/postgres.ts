@@ -14,7 +14,7 @@ import {
 } from "./server.js";
 
 /** Resolves if a server accepts connections. */
-export const answers = async (connectionString: string): Promise<void> => {
+export const responds = async (connectionString: string): Promise<void> => {
 	const client = new pg.Client({ connectionString, connectionTimeoutMillis: 3000 });
 	await client.connect();
 	await client.end();
@@ -56,7 +56,7 @@ export const startPostgres = async (
 	const options = ["-D", data.path, "-p", `${port}`, "-h", "127.0.0.1", "-k", data.path];
 	options.push(...settings.flatMap((setting) => ["-c", setting]));
 	// SIGTERM would wait for every client to leave.
-	const up = () => start(join(programs, "postgres"), options, user, "SIGINT", () => answers(url));
+	const up = () => start(join(programs, "postgres"), options, user, "SIGINT", () => responds(url));
 	return startOwn(url, data, create, up);
 };
 
@@ -65,6 +65,6 @@ export const findPostgres = (): Promise<Server | undefined> =>
 	findServer(
 		"POSTGRES_URL",
 		"postgres://postgres@127.0.0.1:5432/postgres",
-		answers,
+		responds,
 		postgresPrograms() === undefined ? undefined : () => startPostgres(["fsync=off"]),
 	);

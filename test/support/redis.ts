@@ -19,7 +19,7 @@ const connect = async (url: string) => {
 	return client;
 };
 
-const answers = async (url: string): Promise<void> => {
+const responds = async (url: string): Promise<void> => {
 	const client = await connect(url);
 	try {
 		await client.ping();
@@ -40,7 +40,7 @@ export const startRedis = async (): Promise<Server> => {
 			[...options.split(" "), "--save", ""],
 			{},
 			"SIGTERM",
-			() => answers(url),
+			() => responds(url),
 		);
 	return startOwn(url, folder, async () => {}, up);
 };
@@ -49,7 +49,7 @@ export const startRedis = async (): Promise<Server> => {
 export const findRedis = (): Promise<Server | undefined> => {
 	const isInstalled = findProgram("redis-server") !== undefined;
 	const local = "redis://127.0.0.1:6379";
-	return findServer("REDIS_URL", local, answers, isInstalled ? startRedis : undefined);
+	return findServer("REDIS_URL", local, responds, isInstalled ? startRedis : undefined);
 };
 
 /**

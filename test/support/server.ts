@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A database server for the matrix. */
+/** A database server. */
 export interface Server {
 	readonly url: string;
 	/** Stops the server if the suite started it. */
@@ -151,18 +151,18 @@ export type OwnServer = Awaited<ReturnType<typeof startOwn>>;
  * Returns the server that a variable of the environment names, else the one on the default port, else a new
  * one.
  *
- * @param answers resolves when a server is there
+ * @param responds resolves when a server is there
  * @param startNew starts one; `undefined` if this machine has not its programs
  * @throws Error the server that the variable names is not there
  */
 export const findServer = async (
 	variable: string,
 	local: string,
-	answers: (url: string) => Promise<unknown>,
+	responds: (url: string) => Promise<unknown>,
 	startNew: (() => Promise<Server>) | undefined,
 ): Promise<Server | undefined> => {
 	const given = process.env[variable];
-	const isThere = answers(given ?? local).then(() => true);
+	const isThere = responds(given ?? local).then(() => true);
 	if (given || (await isThere.catch(() => false))) {
 		await isThere;
 		return { url: given ?? local, stop: async () => {} };

@@ -39,7 +39,7 @@ export const openSqlite = (wrap = (adapter: Adapter): Adapter => adapter) => {
 	return {
 		db,
 		auth,
-		/** Every call of the adapter since the last `calls.length = 0`, by its name. */
+		/** Every call to the adapter since the last `calls.length = 0`, by its name. */
 		calls,
 		createUser: async (id: string = crypto.randomUUID()) => {
 			db.prepare("INSERT INTO auth_user (id) VALUES (?)").run(id);

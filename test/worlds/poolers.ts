@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { answers } from "../support/postgres.js";
+import { responds } from "../support/postgres.js";
 import {
 	findProgram,
 	freePort,
@@ -25,7 +25,7 @@ const startPooler = async (
 	const file = join(folder.path, "settings");
 	const create = async (): Promise<void> => writeFileSync(file, settingsOn(port, folder.path));
 	const up = () =>
-		start(findProgram(program) ?? "", [...args, file], user, signal, () => answers(url));
+		start(findProgram(program) ?? "", [...args, file], user, signal, () => responds(url));
 	return startOwn(url, folder, create, up);
 };
 

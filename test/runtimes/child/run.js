@@ -1,7 +1,7 @@
 import { keyStoreCases } from "@lucia-auth/tokens/testing";
 import { story } from "./story.js";
 
-export const DEFAULT_STORE = "default store";
+const DEFAULT_STORE = "default store";
 
 /** The cases to run on a store: the exported ones ask for a `KeyStore`, which Lucia's `Auth` is not. */
 export const casesOf = (storeName) =>
