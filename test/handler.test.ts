@@ -1,10 +1,10 @@
 import { describe, expect, test, vi } from "vitest";
 import { idToken, type KeyStore, passwordToken, Token } from "../src/index.js";
 import { toKeyStore } from "../src/stores/lucia.js";
-import { tokenError } from "./support/errors.js";
+import { outcomeOf, tokenError } from "./support/errors.js";
 import { intercept } from "./support/faults.js";
 import { TOKEN_KINDS } from "./support/handlers.js";
-import { NOW, openForEach, openStopped, outcomeOf, sqlite } from "./support/sqlite.js";
+import { NOW, openForEach, openStopped, sqlite } from "./support/sqlite.js";
 import { NOT_STRINGS, NOT_TOKENS, UNSTORABLE_STRINGS } from "./support/values.js";
 
 const MINUTE = 60;

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { idToken, passwordToken } from "../src/index.js";
 import { toKeyStore } from "../src/stores/lucia.js";
-import { tokenError } from "./support/errors.js";
-import { openForEach, outcomeOf, sqlite, STORES } from "./support/sqlite.js";
+import { outcomeOf, tokenError } from "./support/errors.js";
+import { openForEach, sqlite, STORES } from "./support/sqlite.js";
 
 const MINUTE = 60;
 const NAMES = ["link", "code"];

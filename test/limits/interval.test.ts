@@ -1,9 +1,9 @@
 import type { Adapter } from "lucia-auth";
 import { describe, expect, test, vi } from "vitest";
 import type { IdTokenOptions, LuciaTokenError } from "../../src/index.js";
-import { tokenError } from "../support/errors.js";
+import { outcomeOf, tokenError } from "../support/errors.js";
 import { type Make, TOKEN_KINDS } from "../support/handlers.js";
-import { NOW, openStopped, outcomeOf } from "../support/sqlite.js";
+import { NOW, openStopped } from "../support/sqlite.js";
 
 // What holds for every order of calls is in test/interleavings, for every database in test/matrix.
 

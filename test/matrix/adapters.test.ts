@@ -6,7 +6,7 @@ import { expect, inject, onTestFinished, test } from "vitest";
 import { idToken, passwordToken } from "../../src/index.js";
 import {
 	createAuth,
-	type Database,
+	type Opened,
 	openLibsql,
 	openMysql,
 	openPostgres,
@@ -48,8 +48,6 @@ const runAdapterTest = async (adapter: Adapter, rows: Rows): Promise<number> => 
 	}
 	return lines.filter((line) => line.includes("[Success]")).length;
 };
-
-type Opened = Pick<Database, "defaultSource" | "sql" | "keys" | "close">;
 
 // The tables, but for the rows of the user `ours`.
 const rowsOf = ({ sql, keys }: Opened): Rows => {

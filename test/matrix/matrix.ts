@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { idToken, type KeyStore, passwordToken } from "../../src/index.js";
+import { toKeyStore } from "../../src/stores/lucia.js";
 import { type KeyStoreCase, keyStoreCases, type KeyStoreHarness } from "../../src/testing.js";
 import type { Database, OpenOptions } from "../support/database.js";
 import { tokenError } from "../support/errors.js";
@@ -9,7 +10,6 @@ import {
 	passCases,
 	toHarness,
 	toOwnHarness,
-	toStore,
 } from "../support/harness.js";
 import { OWN_TABLES } from "../support/schema.js";
 
@@ -94,7 +94,7 @@ export const passAll = async (db: Database): Promise<void> => {
 
 /** Checks that both stores return the expiry of a key as a number, whatever type the driver returns. */
 export const expectNumericExpiry = async (db: Database): Promise<void> => {
-	for (const store of [db.nativeSource, toStore(db.defaultSource)]) {
+	for (const store of [db.nativeSource, toKeyStore(db.defaultSource)]) {
 		await store.insert(key);
 		expect(await store.get(key.id)).toEqual(key);
 		expect(await store.getAllByUser("u", "n:")).toEqual([key]);
@@ -163,10 +163,10 @@ export const matrix = (
 		test("both stores store the same row, and each reads the other's", async () => {
 			const rows: unknown[] = [];
 			for (const source of SOURCES) {
-				await toStore(db[source]).insert(key);
+				await toKeyStore(db[source]).insert(key);
 				rows.push((await db.keys()).filter(({ id }) => id === key.id));
-				for (const other of SOURCES) expect(await toStore(db[other]).get(key.id)).toEqual(key);
-				await toStore(db[source]).delete(key.id);
+				for (const other of SOURCES) expect(await toKeyStore(db[other]).get(key.id)).toEqual(key);
+				await toKeyStore(db[source]).delete(key.id);
 			}
 			expect(rows[0]).toEqual(rows[1]);
 		});
@@ -220,7 +220,7 @@ export const matrix = (
 			onTestFinished(async () => {
 				await db.sql("ALTER TABLE other_key RENAME TO auth_key");
 			});
-			const { onKey, onUser } = callsTo(toStore(db[source]));
+			const { onKey, onUser } = callsTo(toKeyStore(db[source]));
 			// Where a list fails, adapter-mysql 1.1.1 leaves an unhandled rejection, and its promise pending.
 			const hangs = name.startsWith("MySQL") && source === "defaultSource";
 			for (const call of hangs ? onKey : [...onKey, ...onUser]) {

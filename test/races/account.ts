@@ -1,8 +1,9 @@
 import type { Auth } from "lucia-auth";
 import { expect, vi } from "vitest";
 import { idToken, type KeyStore } from "../../src/index.js";
+import type { Opened } from "../support/database.js";
 import { attempt, countSuccesses, newTally, report, type Tally } from "./race.js";
-import { EXPIRES_IN, keyId, NAME, type Opened, options, rowsOf } from "./tokens.js";
+import { EXPIRES_IN, keyId, NAME, options, rowsOf } from "./tokens.js";
 
 /**
  * Accounts for every token of a user after failures. No token succeeded twice. A token that never succeeded

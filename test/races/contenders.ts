@@ -8,13 +8,13 @@ import {
 	openMysql,
 	openPostgres,
 	openSqliteDb,
+	type Opened,
 	type SqliteDb,
 } from "../support/database.js";
 import { openD1 } from "../support/d1.js";
 import { openPrismaOnPostgres, openPrismaOnSqlite } from "../support/prisma.js";
 import { temporaryFolder } from "../support/server.js";
 import type { Connection } from "./racers.js";
-import type { Opened } from "./tokens.js";
 
 /** A database that other processes can also connect to. */
 export interface Shared extends Database {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { idToken, type KeyStore, passwordToken, type Token } from "../../src/index.js";
+import { outcomeOf } from "../support/errors.js";
 import { createFault, type Fault } from "../support/faults.js";
-import { outcomeOf } from "../support/sqlite.js";
 import { opened, SHARED } from "./contenders.js";
 import { createUser, EXPIRES_IN, insertRows, NAME, options } from "./tokens.js";
 

@@ -1,7 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import { expect } from "vitest";
-import { outcomesOf, type Racer } from "./racer.js";
-import { createUser, insertRows, NAME, type Opened, storeTokens } from "./tokens.js";
+import type { Opened } from "../support/database.js";
+import { outcomeOf } from "../support/errors.js";
+import type { Racer } from "./racer.js";
+import { createUser, insertRows, NAME, storeTokens } from "./tokens.js";
 
 /** The outcomes of calls to `validate`: successes by token, and failures by message. */
 export interface Tally {
@@ -93,7 +95,7 @@ export const race = async (
 	{ links = 320, catchUp = async () => {} } = {},
 ): Promise<void> => {
 	const all = (run: (racer: Racer, at: number) => Promise<unknown>[]) =>
-		outcomesOf(racers.flatMap(run));
+		Promise.all(racers.flatMap(run).map(outcomeOf));
 	await createUser(db, userId);
 
 	const tokens = await storeTokens(db, userId, links);

@@ -22,12 +22,6 @@ export type Racer = ReturnType<typeof createRacer>;
 
 const DEADLOCK = "Deadlock found when trying to get lock; try restarting transaction";
 
-/** What came of each call: `"ok"`, or the message of its error. */
-export const outcomesOf = async (calls: readonly Promise<unknown>[]): Promise<string[]> =>
-	(await Promise.allSettled(calls)).map((result) =>
-		result.status === "fulfilled" ? "ok" : (result.reason as Error).message,
-	);
-
 /** Creates a racer in this process, whose users `auth` deletes. */
 export const createRacer = (
 	withSource: WithSource,

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { Opened } from "../support/database.js";
 import { opened, SHARED, SLOW } from "./contenders.js";
 import { attempt, countSuccesses, newTally, report } from "./race.js";
 import { createRacer, type Racer } from "./racer.js";
 import { startRacers } from "./racers.js";
-import { createUser, type Opened, rowsOf, storeTokens } from "./tokens.js";
+import { createUser, rowsOf, storeTokens } from "./tokens.js";
 
 // Lucia deletes a user's keys and then the user: a spent row that comes in between is a foreign-key error
 // of the database, and the app tries again. MySQL and MariaDB may see a deadlock there, too.

@@ -1,9 +1,6 @@
 import type { Auth } from "lucia-auth";
 import type { KeyStore } from "../../src/index.js";
-import type { Database } from "../support/database.js";
-
-/** A database of a test's own. */
-export type Opened = Pick<Database, "defaultSource" | "sql" | "keys" | "close">;
+import type { Database, Opened } from "../support/database.js";
 
 /** What handlers are made of, for a store on a database. */
 export const sourceOn = (

@@ -1,7 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { idToken, passwordToken } from "../../src/index.js";
+import { outcomeOf } from "../support/errors.js";
 import { createFault, type Fault } from "../support/faults.js";
-import { NOW, openStopped, outcomeOf } from "../support/sqlite.js";
+import { NOW, openStopped } from "../support/sqlite.js";
 
 // What a failure of the database costs on the default store: see docs/stores.md.
 

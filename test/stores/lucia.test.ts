@@ -4,10 +4,10 @@ import { idToken, type LuciaAuth, passwordToken } from "../../src/index.js";
 import { toKeyStore } from "../../src/stores/lucia.js";
 import { memory } from "../../src/stores/memory.js";
 import { openLibsql } from "../support/database.js";
-import { tokenError } from "../support/errors.js";
+import { outcomeOf, tokenError } from "../support/errors.js";
 import { DatabaseError, failing, intercept } from "../support/faults.js";
 import { casesOf, toHarness } from "../support/harness.js";
-import { NOW, openSqlite, openStopped, outcomeOf } from "../support/sqlite.js";
+import { NOW, openSqlite, openStopped } from "../support/sqlite.js";
 import { NOT_STRINGS } from "../support/values.js";
 
 // What every store does is in src/testing, and what holds for every order of calls in test/interleavings.

@@ -49,6 +49,9 @@ export interface Database {
 	close(): Promise<void>;
 }
 
+/** What a test needs of a database with Lucia on it. */
+export type Opened = Pick<Database, "defaultSource" | "sql" | "keys" | "close">;
+
 export interface OpenOptions extends SchemaOptions {
 	/** The collation of all text, MySQL and MariaDB alone. @default the server's */
 	readonly collation?: string;

@@ -4,9 +4,6 @@ import { toKeyStore } from "../../src/stores/lucia.js";
 import { type KeyStoreCase, keyStoreCases, type KeyStoreHarness } from "../../src/testing.js";
 import type { Database } from "./database.js";
 
-/** The store that a handler makes of its first argument. */
-export const toStore = (source: Auth | KeyStore): KeyStore => toKeyStore(source);
-
 // To save a call, consumeAndDelete of the default store relies on what its caller has just read.
 const NOT_BY_DEFAULT = /^consumeAndDelete (keeps|deletes no other)/;
 
@@ -23,7 +20,7 @@ export const toHarness = (
 	source: Auth | KeyStore,
 ): OpenHarness => ({
 	close,
-	store: toStore(source),
+	store: toKeyStore(source),
 	createUser: async (id) => {
 		await sql("INSERT INTO auth_user (id) VALUES (?)", [id]);
 	},

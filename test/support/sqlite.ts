@@ -86,10 +86,3 @@ export const openForEach = (): void =>
 	beforeEach(async () => {
 		sqlite = await openStopped();
 	});
-
-/** @returns `"ok"`, or the message of the error */
-export const outcomeOf = (call: Promise<unknown>): Promise<string> =>
-	call.then(
-		() => "ok",
-		(error: Error) => error.message,
-	);
